@@ -1,0 +1,150 @@
+//! The only reader of time.
+//!
+//! Everything else takes a [`Now`] as an argument, so that tests run days in microseconds. A Raspberry Pi has no
+//! battery-backed clock and boots at 1970: wall time is therefore an `Option`, and code says what happens without it.
+//! Deadlines within a run use [`Mono`]; dates that survive a restart use [`Wall`].
+
+use std::ops::Add;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Monotonic time: the span since this process (or a test) began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mono(pub Duration);
+
+impl Mono {
+    /// The span from `earlier` to `self`, or zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Mono {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(rhs))
+    }
+}
+
+/// Wall time: whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Wall(pub i64);
+
+impl Wall {
+    /// 2026-01-01T00:00:00Z. A clock that shows less has not been set since the board was powered.
+    pub const FLOOR: Self = Self(1_767_225_600);
+}
+
+/// One reading of both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// For deadlines and delays within this run.
+    pub mono: Mono,
+    /// For dates; `None` while the clock has not been set.
+    pub wall: Option<Wall>,
+}
+
+impl Now {
+    /// The wall time to stamp a record with: the real one, or [`Wall::FLOOR`] while the clock is not set.
+    pub fn stamp(self) -> Wall {
+        self.wall.unwrap_or(Wall::FLOOR)
+    }
+}
+
+/// Reads the system's clocks, or a test's hand-driven ones.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System { start: Instant },
+    Virtual(Arc<VirtualTime>),
+}
+
+#[derive(Debug)]
+struct VirtualTime {
+    mono_millis: AtomicU64,
+    wall_seconds: AtomicI64,
+}
+
+impl Clock {
+    /// The clocks of this machine.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this module is the one reader of time"
+    )]
+    pub fn system() -> Self {
+        Self(Source::System {
+            start: Instant::now(),
+        })
+    }
+
+    /// A clock that stands still until [`Clock::advance`] moves it, first showing `wall`.
+    pub fn virtual_at(wall: Wall) -> Self {
+        Self(Source::Virtual(Arc::new(VirtualTime {
+            mono_millis: AtomicU64::new(0),
+            wall_seconds: AtomicI64::new(wall.0),
+        })))
+    }
+
+    /// Moves a virtual clock forward by whole milliseconds; the system's clock is left alone.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Virtual(time) = &self.0 {
+            let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+            let before = time.mono_millis.fetch_add(millis, Ordering::SeqCst);
+            let seconds = (before + millis) / 1000 - before / 1000;
+            let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+            time.wall_seconds.fetch_add(seconds, Ordering::SeqCst);
+        }
+    }
+
+    /// Reads both clocks.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this module is the one reader of time"
+    )]
+    pub fn now(&self) -> Now {
+        match &self.0 {
+            Source::System { start } => Now {
+                mono: Mono(start.elapsed()),
+                wall: wall_if_set(SystemTime::now()),
+            },
+            Source::Virtual(time) => Now {
+                mono: Mono(Duration::from_millis(
+                    time.mono_millis.load(Ordering::SeqCst),
+                )),
+                wall: Some(Wall(time.wall_seconds.load(Ordering::SeqCst))),
+            },
+        }
+    }
+}
+
+fn wall_if_set(time: SystemTime) -> Option<Wall> {
+    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let wall = Wall(i64::try_from(seconds).ok()?);
+    (wall >= Wall::FLOOR).then_some(wall)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unset_clock_is_a_value() {
+        assert_eq!(wall_if_set(UNIX_EPOCH), None);
+        let set = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        assert_eq!(wall_if_set(set), Some(Wall(1_800_000_000)));
+    }
+
+    #[test]
+    fn virtual_clock_moves_both_readings_together() {
+        let clock = Clock::virtual_at(Wall(1_800_000_000));
+        clock.advance(Duration::from_millis(600));
+        clock.advance(Duration::from_millis(600));
+        let now = clock.now();
+        assert_eq!(now.mono, Mono(Duration::from_millis(1200)));
+        assert_eq!(now.wall, Some(Wall(1_800_000_001)));
+    }
+}

@@ -1,0 +1,12 @@
+//! Heimpost: the firmware of a mail appliance, as a library.
+//!
+//! Modules in reading order; arrows of dependency only point down this list:
+//! `main` → `app` → `net`, `cli` → `smtp`, `imap`, `pop3` → `delivery`, `auth` → `sasl`, `store`, `machine` →
+//! `mail`, `clock`. Protocols never name each other, the store names no protocol, and only `store` names redb.
+//! `tests/it/tidy.rs` enforces these rules.
+
+pub mod auth;
+pub mod clock;
+pub mod machine;
+pub mod mail;
+pub mod store;

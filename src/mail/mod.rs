@@ -1,0 +1,9 @@
+//! The vocabulary of mail: addresses, mailbox names, flags, identifiers, dates, MIME structure.
+//!
+//! No IO, no clock, no store, nothing of ours below it. Values are parsed once at the edge and cannot be wrong inside.
+
+pub mod address;
+pub mod flags;
+pub mod ids;
+pub mod mailbox_name;
+pub mod secret;

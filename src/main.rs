@@ -1,0 +1,3 @@
+//! Arguments to settings to app to exit code; the only place that prints.
+
+fn main() {}

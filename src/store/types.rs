@@ -1,0 +1,234 @@
+//! The rows that the store gives and takes, as callers see them. How they lie on disk is `schema`'s matter.
+
+use crate::clock::Wall;
+use crate::mail::address::Address;
+use crate::mail::flags::{FlagBits, Flags, Keyword, SpecialUse};
+use crate::mail::ids::{AccountId, BlobId, DeviceId, MailboxId, ModSeq, Serial, Uid, UidValidity};
+use crate::mail::mailbox_name::MailboxName;
+use crate::mail::secret::Secret;
+
+/// A language that people are written to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// German
+    De,
+    /// English
+    En,
+}
+
+/// An account: one person's mailboxes and quota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its identifier.
+    pub id: AccountId,
+    /// Its address and login name.
+    pub address: Address,
+    /// Whether it owns the box.
+    pub owner: bool,
+    /// Language of mail that the box writes to it.
+    pub language: Language,
+    /// Most bytes of mail, or `None` for the box's default.
+    pub quota_bytes: Option<u64>,
+    /// When it was made.
+    pub created: Wall,
+}
+
+/// Running totals of one account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Sum of the messages' sizes as clients see them; a copy counts again.
+    pub bytes: u64,
+    /// Number of messages.
+    pub messages: u64,
+}
+
+/// What a password is checked against.
+#[derive(Clone, Debug)]
+pub enum Verifier {
+    /// RFC 5803 keys; salt and count are the account's.
+    Scram {
+        /// `StoredKey`
+        stored_key: [u8; 32],
+        /// `ServerKey`
+        server_key: Secret<[u8; 32]>,
+    },
+    /// An Argon2id PHC string.
+    Argon2id(Secret<String>),
+}
+
+/// Everything that can let someone into an account.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The account.
+    pub account: AccountId,
+    /// Salt of all its SCRAM verifiers.
+    pub salt: Vec<u8>,
+    /// PBKDF2 count of all its SCRAM verifiers.
+    pub iterations: u32,
+    /// The account's own password (`None` as device) and its devices' app passwords.
+    pub verifiers: Vec<(Option<DeviceId>, Verifier)>,
+}
+
+/// What POP3's DELE means for a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pop3Delete {
+    /// Removes the mail for everyone.
+    Delete,
+    /// Hides it from that device and removes it after that many days.
+    Keep {
+        /// 1 to 3650.
+        days: u16,
+    },
+    /// Hides it from that device and files it under "Fetched" once every POP3 device of the account has fetched it
+    /// or 30 days have passed.
+    Move,
+}
+
+/// A device: an app password and its policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its identifier.
+    pub id: DeviceId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Name given by its owner, unique in the account.
+    pub name: String,
+    /// What DELE means for it.
+    pub pop3_delete: Pop3Delete,
+    /// When it was made.
+    pub created: Wall,
+    /// Last successful login, to the day.
+    pub last_seen: Option<Wall>,
+}
+
+/// An alias: mail to `from` goes to `to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// `Address::lookup_key` of an address, or `@domain` for the catch-all.
+    pub from: String,
+    /// Where it goes; local or remote addresses, at least one.
+    pub to: Vec<Address>,
+}
+
+/// A mailbox with its counters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Its identifier (also RFC 8474 MAILBOXID).
+    pub id: MailboxId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Its name.
+    pub name: MailboxName,
+    /// Special use, if any.
+    pub special_use: Option<SpecialUse>,
+    /// Whether LSUB lists it.
+    pub subscribed: bool,
+    /// UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// UID that the next message gets.
+    pub uid_next: Uid,
+    /// Highest mod-sequence of any change in it.
+    pub highest_modseq: ModSeq,
+    /// Number of messages.
+    pub messages: u32,
+    /// Number of messages without `\Seen`.
+    pub unseen: u32,
+    /// Number of messages with `\Deleted`.
+    pub deleted: u32,
+    /// Sum of the messages' sizes.
+    pub bytes: u64,
+    /// Its keywords; the n-th is bit n of [`FlagBits::keywords`].
+    pub keywords: Vec<Keyword>,
+}
+
+/// One line of a mailbox: all that a scan gives without reading records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageRow {
+    /// UID.
+    pub uid: Uid,
+    /// Flags.
+    pub flags: FlagBits,
+    /// Mod-sequence of its last change.
+    pub modseq: ModSeq,
+    /// Key of its record.
+    pub serial: Serial,
+}
+
+/// A message's record: what stays as it was at delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRecord {
+    /// Key.
+    pub serial: Serial,
+    /// Mailbox that it lies in.
+    pub mailbox: MailboxId,
+    /// UID there.
+    pub uid: Uid,
+    /// Its bytes as received.
+    pub blob: BlobId,
+    /// Header fields that the server put in front of the blob, with CRLF line ends; sizes, BODY[] and RETR include
+    /// them.
+    pub prefix: Vec<u8>,
+    /// Bytes of prefix and blob together.
+    pub bytes: u64,
+    /// First bytes of the SHA-256 over the blob's plain bytes.
+    pub digest: [u8; 16],
+    /// Internal date.
+    pub internal_date: Wall,
+    /// When it came into this mailbox (RFC 8514).
+    pub saved: Wall,
+    /// ENVELOPE and BODYSTRUCTURE in the form of `mail::mime::Summary::encode`.
+    pub summary: Vec<u8>,
+}
+
+/// Where and how a message shall be filed.
+#[derive(Clone, Debug)]
+pub struct Filing {
+    /// Mailbox.
+    pub mailbox: MailboxId,
+    /// Flags from the start.
+    pub flags: Flags,
+    /// Internal date.
+    pub internal_date: Wall,
+    /// Header fields to put in front (see [`MessageRecord::prefix`]).
+    pub prefix: Vec<u8>,
+}
+
+/// Where a message was filed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filed {
+    /// UIDVALIDITY of the mailbox.
+    pub uid_validity: UidValidity,
+    /// UID there.
+    pub uid: Uid,
+    /// Its serial.
+    pub serial: Serial,
+}
+
+/// How STORE changes flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagAction {
+    /// These and no others.
+    Replace,
+    /// These too.
+    Add,
+    /// No longer these.
+    Remove,
+}
+
+/// What a flag update did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlagUpdate {
+    /// Messages whose flags are other than before, ascending by UID.
+    pub changed: Vec<MessageRow>,
+    /// Messages left alone because their mod-sequence is above UNCHANGEDSINCE (RFC 7162 3.1.3), ascending.
+    pub modified: Vec<Uid>,
+}
+
+/// What COPY or MOVE did: pairs of old and new UID, ascending by old UID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// UIDVALIDITY of the target.
+    pub uid_validity: UidValidity,
+    /// Old and new UIDs; messages that were gone already are left out.
+    pub pairs: Vec<(Uid, Uid)>,
+}

@@ -54,6 +54,9 @@ impl Uid {
     /// The first UID of a mailbox.
     pub const MIN: Self = Self(NonZeroU32::MIN);
 
+    /// The highest UID there can be; as the end of a range, all that follow.
+    pub const MAX: Self = Self(NonZeroU32::MAX);
+
     /// The value as a plain number.
     pub fn get(self) -> u32 {
         self.0.get()

@@ -7,6 +7,7 @@
 
 pub mod auth;
 pub mod clock;
+pub mod imap;
 pub mod machine;
 pub mod mail;
 pub mod store;

@@ -1,0 +1,9 @@
+//! The language of IMAP (RFC 3501, RFC 9051 and extensions): commands as types, and how they are written.
+//!
+//! Bytes in, types out, and back: no session, no store, no IO. What a client sends is parsed once here and cannot be
+//! wrong afterwards.
+
+pub mod command;
+pub mod fetch;
+pub mod search;
+pub mod sequence;

@@ -191,6 +191,18 @@ pub struct Filing {
     pub internal_date: Wall,
     /// Header fields to put in front (see [`MessageRecord::prefix`]).
     pub prefix: Vec<u8>,
+    /// What the account's quota means for it.
+    pub quota: QuotaRule,
+}
+
+/// What an account's quota means for a filing. The room on the card counts in both cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QuotaRule {
+    /// Beyond the quota it is refused as `OverQuota`.
+    #[default]
+    Enforce,
+    /// It may go beyond the quota: mail whose recipient was already accepted, and for which others have room.
+    Exceed,
 }
 
 /// Where a message was filed.

@@ -8,6 +8,7 @@
 pub mod auth;
 pub mod clock;
 pub mod imap;
+pub mod config;
 pub mod machine;
 pub mod mail;
 pub mod store;

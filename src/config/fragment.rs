@@ -1,0 +1,102 @@
+//! The configuration file as written: every key optional, each value with its place in the file.
+//!
+//! Serde knows the keys and rejects others; whether a value makes sense is `settings`' question.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A value with its place.
+pub(super) type Value<T> = Option<Spanned<T>>;
+/// Several values with their places.
+pub(super) type Values = Option<Vec<Spanned<String>>>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Fragment {
+    pub(super) hostname: Value<String>,
+    pub(super) domains: Values,
+    pub(super) data: Value<String>,
+    pub(super) language: Value<String>,
+    pub(super) time_zone: Value<String>,
+    pub(super) listen: ListenFragment,
+    pub(super) tls: TlsFragment,
+    pub(super) limits: LimitsFragment,
+    pub(super) auth: AuthFragment,
+    pub(super) storage: StorageFragment,
+    pub(super) account: AccountFragment,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ListenFragment {
+    pub(super) smtp: Values,
+    pub(super) submission: Values,
+    pub(super) submissions: Values,
+    pub(super) imap: Values,
+    pub(super) imaps: Values,
+    pub(super) pop3: Values,
+    pub(super) pop3s: Values,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TlsFragment {
+    pub(super) certificate: Value<String>,
+    pub(super) key: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LimitsFragment {
+    pub(super) message_bytes_max: Value<Size>,
+    pub(super) recipients_max: Value<u32>,
+    pub(super) connections_max: Value<u32>,
+    pub(super) connections_per_address_max: Value<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AuthFragment {
+    pub(super) plaintext_without_tls: Value<bool>,
+    pub(super) password_storage: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct StorageFragment {
+    pub(super) capacity_max: Value<Size>,
+    pub(super) reserve: Value<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AccountFragment {
+    pub(super) quota_default: Value<Size>,
+}
+
+/// A size: a number of bytes, or a text such as `"5G"`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a size such as \"5G\", \"50M\" or a number of bytes"
+)]
+pub(super) enum Size {
+    Bytes(u64),
+    Text(String),
+}
+
+/// Parses the text; an error is a byte offset and a problem in words.
+pub(super) fn parse(text: &str) -> Result<Fragment, (usize, String)> {
+    toml::from_str(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        let near = text.get(span.clone()).unwrap_or_default();
+        let near = near.lines().next().unwrap_or_default().trim();
+        let problem = error.message().replace('\n', ", ");
+        let about = if near.is_empty() || problem.contains(&format!("`{near}`")) {
+            problem
+        } else {
+            format!("at `{near}`: {problem}")
+        };
+        (span.start, about)
+    })
+}

@@ -4,7 +4,11 @@
 //! to look, not what to show: a session compares mod-sequences in a snapshot of its own. A subscriber who falls behind
 //! loses single changes and gets [`Heard::Lagged`] instead, which means: look at everything.
 
-use crate::mail::ids::MailboxId;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::machine::Wake;
+use crate::mail::ids::{AccountId, MailboxId};
 
 /// Most changes kept for a subscriber that does not listen.
 pub const CHANGES_KEPT_MAX: usize = 256;
@@ -31,11 +35,62 @@ pub enum Heard {
 
 /// A subscriber's end of the bus; dropping it unsubscribes.
 #[derive(Debug)]
-pub struct Subscription;
+pub struct Subscription(Arc<Ear>);
 
 impl Subscription {
     /// The next thing heard; `None` when there is nothing new.
     pub fn poll(&mut self) -> Option<Heard> {
-        todo!()
+        lock(&self.0.heard).pop_front()
     }
+}
+
+#[derive(Debug)]
+struct Ear {
+    heard: Mutex<VecDeque<Heard>>,
+    wake: Wake,
+}
+
+impl Ear {
+    fn tell(&self, change: Change) {
+        let mut heard = lock(&self.heard);
+        if heard.back() != Some(&Heard::Change(change)) && heard.front() != Some(&Heard::Lagged) {
+            if heard.len() == CHANGES_KEPT_MAX {
+                heard.clear();
+                heard.push_back(Heard::Lagged);
+            } else {
+                heard.push_back(Heard::Change(change));
+            }
+        }
+        drop(heard);
+        self.wake.wake();
+    }
+}
+
+/// The bus itself. Only the store's writer broadcasts on it, after each commit.
+#[derive(Debug, Default)]
+pub(super) struct Bus(Mutex<BTreeMap<AccountId, Vec<Weak<Ear>>>>);
+
+impl Bus {
+    pub(super) fn subscribe(&self, account: AccountId, wake: Wake) -> Subscription {
+        let heard = Mutex::new(VecDeque::new());
+        let ear = Arc::new(Ear { heard, wake });
+        let mut ears = lock(&self.0);
+        ears.entry(account).or_default().push(Arc::downgrade(&ear));
+        Subscription(ear)
+    }
+
+    pub(super) fn broadcast(&self, account: AccountId, change: Change) {
+        let mut ears = lock(&self.0);
+        let Some(listening) = ears.get_mut(&account) else {
+            return;
+        };
+        listening.retain(|ear| ear.upgrade().inspect(|ear| ear.tell(change)).is_some());
+        if listening.is_empty() {
+            ears.remove(&account);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,18 +6,30 @@
 //! half-done is ever visible; UIDs and serials are never used again.
 
 pub mod change;
+pub mod media;
 pub mod types;
 
-use std::path::Path;
+mod blob;
+mod engine;
+mod frames;
+mod tx;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::clock::Now;
 use crate::machine::Wake;
 use crate::mail::address::Address;
 use crate::mail::flags::{Flags, SpecialUse};
-use crate::mail::ids::{AccountId, BlobId, DeviceId, MailboxId, ModSeq, Serial, Uid};
+use crate::mail::ids::{AccountId, DeviceId, MailboxId, ModSeq, Serial, Uid};
 use crate::mail::mailbox_name::MailboxName;
+pub use blob::{BlobReader, BlobWriter, NewBlob};
 use change::Subscription;
+use engine::Inner;
+pub use tx::Snapshot;
 use types::{
     Account, Alias, Copied, Credentials, Device, Filed, Filing, FlagAction, FlagUpdate, Language,
     Mailbox, MessageRecord, MessageRow, Pop3Delete, Usage, Verifier,
@@ -44,6 +56,9 @@ pub enum Error {
     /// The card has no room for more mail (452 4.3.1, [OVERQUOTA]).
     #[error("the store is full")]
     Full,
+    /// Another process has the store open.
+    #[error("the store is in use by another process")]
+    InUse,
     /// Reading or writing failed, or the files contradict themselves. Transient for a peer, an alarm for the owner.
     #[error("store fault: {0}")]
     Fault(String),
@@ -79,25 +94,6 @@ impl Default for Options {
 /// A handle to the open store. Cheap to clone; the store closes (and settles) when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner;
-
-/// A consistent view of the index. Keep it short: an open one holds back the reuse of freed pages.
-#[derive(Debug)]
-pub struct Snapshot;
-
-/// Takes the bytes of one message, in pieces. Dropped without [`BlobWriter::finish`], all is undone.
-#[derive(Debug)]
-pub struct BlobWriter;
-
-/// A complete blob that no message refers to yet. Dropped without being filed, it is undone.
-#[derive(Debug)]
-pub struct NewBlob;
-
-/// Reads a stored blob in pieces, each in a read transaction of its own.
-#[derive(Debug)]
-pub struct BlobReader;
 
 /// One message to file: a blob, its parsed summary, and where it goes (several places share the blob).
 #[derive(Debug)]
@@ -137,33 +133,11 @@ pub struct Pop3Update {
 }
 
 impl Store {
-    /// Opens the store in `dir`, making it if the directory has none.
-    pub fn open(_dir: &Path, _options: &Options, _now: Now) -> Result<Self> {
-        todo!()
-    }
-    /// A store in memory that forgets everything, for tests.
-    pub fn in_memory(_options: &Options) -> Result<Self> {
-        todo!()
-    }
-    /// A consistent view for reading.
-    pub fn snapshot(&self) -> Result<Snapshot> {
-        todo!()
-    }
     /// Hears changes of one account's mailboxes; `wake` is called after each.
-    pub fn subscribe(&self, _account: AccountId, _wake: Wake) -> Subscription {
-        todo!()
+    pub fn subscribe(&self, account: AccountId, wake: Wake) -> Subscription {
+        self.0.index.bus.subscribe(account, wake)
     }
 
-    // Bytes
-
-    /// Begins a blob. `bytes_expected` (SIZE, literal length) lets a refusal come early; it is no promise.
-    pub fn begin_blob(&self, _bytes_expected: Option<u64>) -> Result<BlobWriter> {
-        todo!()
-    }
-    /// Opens a blob for reading.
-    pub fn blob(&self, _id: BlobId) -> Result<BlobReader> {
-        todo!()
-    }
     /// Whether `bytes` more would be taken for `account` now: [`Error::OverQuota`] or [`Error::Full`] if not.
     pub fn admit(&self, _account: AccountId, _bytes: u64) -> Result<()> {
         todo!()
@@ -384,44 +358,6 @@ impl Snapshot {
         _account: AccountId,
         _device: Option<DeviceId>,
     ) -> Result<Vec<MessageRow>> {
-        todo!()
-    }
-}
-
-impl BlobWriter {
-    /// Takes the next piece.
-    pub fn write(&mut self, _piece: &[u8]) -> Result<()> {
-        todo!()
-    }
-    /// Bytes taken so far.
-    pub fn bytes(&self) -> u64 {
-        todo!()
-    }
-    /// No more pieces.
-    pub fn finish(self) -> Result<NewBlob> {
-        todo!()
-    }
-}
-
-impl NewBlob {
-    /// Its length in bytes.
-    pub fn bytes(&self) -> u64 {
-        todo!()
-    }
-}
-
-impl BlobReader {
-    /// Its length in bytes.
-    pub fn bytes(&self) -> u64 {
-        todo!()
-    }
-    /// Appends up to `bytes_max` bytes from `offset` to `out`; returns how many (0 at the end).
-    pub fn read_at(
-        &mut self,
-        _offset: u64,
-        _bytes_max: usize,
-        _out: &mut Vec<u8>,
-    ) -> Result<usize> {
         todo!()
     }
 }

@@ -1,0 +1,193 @@
+//! The two ways to see the index: a [`Snapshot`] to read, and a [`Tx`] that the writer lends to one closure.
+//!
+//! Row functions that only read are generic over [`ReadRows`] and serve both. A `Tx` marks whether its closure has
+//! changed anything, for a closure that fails before it did costs the others in its batch nothing.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use redb::{Key, ReadTransaction, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
+
+use super::Result;
+use super::change::Change;
+use crate::mail::ids::AccountId;
+
+/// Next identifiers: [`Kind`] as number -> lowest number that was never set aside.
+const IDS: TableDefinition<'_, u8, u64> = TableDefinition::new("ids");
+
+/// A consistent view of the index. Keep it short: an open one holds back the reuse of freed pages.
+#[derive(Debug)]
+pub struct Snapshot {
+    txn: ReadTransaction,
+}
+
+impl Snapshot {
+    pub(super) fn new(txn: ReadTransaction) -> Self {
+        Self { txn }
+    }
+}
+
+/// Reading rows, in a snapshot or within a transaction (which sees its own changes).
+pub(super) trait ReadRows {
+    /// Opens a table for reading. In a [`Tx`] only one handle per table may be open at a time.
+    fn read<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<impl ReadableTable<K, V>>;
+}
+
+impl ReadRows for Snapshot {
+    fn read<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<impl ReadableTable<K, V>> {
+        Ok(self.txn.open_table(table)?)
+    }
+}
+
+/// Things with identifiers that are never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Account = 0,
+    Device = 1,
+    Mailbox = 2,
+    Serial = 3,
+    /// Blobs that come through the stage.
+    Blob = 4,
+    /// Blobs that were streamed into a volume.
+    LargeBlob = 5,
+}
+
+impl Kind {
+    /// How many are set aside at once. What is left of them at a restart is skipped, which saves a page in most
+    /// commits.
+    fn block(self) -> u64 {
+        match self {
+            Self::Account | Self::Device | Self::Mailbox => 1,
+            Self::Serial | Self::Blob => 256,
+            Self::LargeBlob => 64,
+        }
+    }
+}
+
+/// Identifiers that the index has set aside and nobody has yet: next and end, by kind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct IdPool(BTreeMap<Kind, (u64, u64)>);
+
+/// What a batch does once it is durable.
+#[derive(Default)]
+pub(super) struct Effects {
+    pub(super) changes: Vec<(AccountId, Change)>,
+    pub(super) calls: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+/// The write transaction as one closure sees it.
+pub(super) struct Tx<'t> {
+    txn: &'t WriteTransaction,
+    ids: IdPool,
+    effects: Effects,
+    changed: Cell<bool>,
+}
+
+impl std::fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tx")
+    }
+}
+
+impl<'t> Tx<'t> {
+    pub(super) fn new(txn: &'t WriteTransaction, ids: IdPool) -> Self {
+        Self {
+            txn,
+            ids,
+            effects: Effects::default(),
+            changed: Cell::new(false),
+        }
+    }
+
+    /// Opens a table for writing and counts as a change. Only one handle per table may be open at a time.
+    pub(super) fn write<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<Table<'t, K, V>> {
+        self.changed.set(true);
+        Ok(self.txn.open_table(table)?)
+    }
+
+    /// Empties a table at the cost of a few pages, whatever its size.
+    pub(super) fn clear<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<()> {
+        self.changed.set(true);
+        self.txn.delete_table(table)?;
+        self.txn.open_table(table)?;
+        Ok(())
+    }
+
+    /// An identifier that nothing of that kind ever had. Counts from 1.
+    pub(super) fn next_id(&mut self, kind: Kind) -> Result<u64> {
+        let (next, end) = match self.ids.0.get(&kind) {
+            Some(&(next, end)) if next < end => (next, end),
+            _ => self.set_aside(kind)?,
+        };
+        self.ids.0.insert(kind, (next + 1, end));
+        Ok(next)
+    }
+
+    /// Takes a whole block out of the pool, for a user outside of transactions.
+    pub(super) fn next_ids(&mut self, kind: Kind) -> Result<std::ops::Range<u64>> {
+        let (next, end) = self.set_aside(kind)?;
+        Ok(next..end)
+    }
+
+    fn set_aside(&self, kind: Kind) -> Result<(u64, u64)> {
+        let mut table = self.write(IDS)?;
+        let next = table.get(kind as u8)?.map_or(1, |value| value.value());
+        let end = next.saturating_add(kind.block());
+        table.insert(kind as u8, end)?;
+        Ok((next, end))
+    }
+
+    /// Tells the change bus once this is durable.
+    pub(super) fn announce(&mut self, account: AccountId, change: Change) {
+        let change = (account, change);
+        if !self.effects.changes.contains(&change) {
+            self.effects.changes.push(change);
+        }
+    }
+
+    /// Calls back once this is durable, before the caller hears of it. Never if it fails.
+    pub(super) fn on_commit(&mut self, call: impl FnOnce() + Send + 'static) {
+        self.effects.calls.push(Box::new(call));
+    }
+
+    /// Whether anything was changed since the last call.
+    pub(super) fn take_changed(&self) -> bool {
+        self.changed.replace(false)
+    }
+
+    /// What has been announced so far, for [`Tx::forget_since`].
+    pub(super) fn mark(&self) -> (usize, usize) {
+        (self.effects.changes.len(), self.effects.calls.len())
+    }
+
+    /// Takes back the announcements of a closure that failed.
+    pub(super) fn forget_since(&mut self, (changes, calls): (usize, usize)) {
+        self.effects.changes.truncate(changes);
+        self.effects.calls.truncate(calls);
+    }
+
+    pub(super) fn into_parts(self) -> (IdPool, Effects) {
+        (self.ids, self.effects)
+    }
+}
+
+impl ReadRows for Tx<'_> {
+    fn read<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<impl ReadableTable<K, V>> {
+        Ok(self.txn.open_table(table)?)
+    }
+}

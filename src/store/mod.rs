@@ -227,7 +227,8 @@ impl Store {
 
     // Accounts
 
-    /// Makes an account with its standard mailboxes.
+    /// Makes an account with its standard mailboxes, no password, a random salt of [`types::SCRAM_SALT_BYTES`] and the
+    /// count [`types::SCRAM_ITERATIONS`].
     pub fn add_account(&self, _new: &NewAccount, _now: Now) -> Result<Account> {
         todo!()
     }
@@ -243,7 +244,8 @@ impl Store {
     pub fn set_quota(&self, _id: AccountId, _bytes: Option<u64>) -> Result<()> {
         todo!()
     }
-    /// Sets salt and count and the account's own password; its app passwords must be made anew if the salt changes.
+    /// Sets the account's own password. Salt and count are the account's, drawn by [`Store::add_account`] and kept for
+    /// its life, so that its app passwords stay good; make `verifier` from those in [`Snapshot::credentials`].
     pub fn set_password(&self, _id: AccountId, _verifier: Verifier) -> Result<()> {
         todo!()
     }
@@ -272,6 +274,13 @@ impl Store {
     }
     /// Removes an alias.
     pub fn remove_alias(&self, _from: &str) -> Result<()> {
+        todo!()
+    }
+
+    // Settings
+
+    /// Sets a small value that is kept under a name, such as a secret key of another module.
+    pub fn set_setting(&self, _name: &str, _value: &[u8]) -> Result<()> {
         todo!()
     }
 
@@ -350,6 +359,10 @@ impl Snapshot {
     }
     /// UIDs expunged from a mailbox after `since`, ascending; `None` if the log does not reach back so far.
     pub fn expunged_since(&self, _mailbox: MailboxId, _since: ModSeq) -> Result<Option<Vec<Uid>>> {
+        todo!()
+    }
+    /// The value that [`Store::set_setting`] keeps under that name.
+    pub fn setting(&self, _name: &str) -> Result<Option<Vec<u8>>> {
         todo!()
     }
     /// The INBOX as that device's POP3 session sees it (what it hid left out), by UID.

@@ -3,6 +3,7 @@
 //! No IO, no clock, no store, nothing of ours below it. Values are parsed once at the edge and cannot be wrong inside.
 
 pub mod address;
+pub mod date;
 pub mod flags;
 pub mod ids;
 pub mod mailbox_name;

@@ -4,3 +4,4 @@
 //! the store. No sockets, no clock, no randomness.
 
 pub mod syntax;
+pub mod view;

@@ -10,6 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::imap::syntax::command::Numbering;
+use crate::imap::syntax::sequence::{NumberRange, SequenceNumber, SequenceSet};
 use crate::mail::ids::{ModSeq, Uid};
 use crate::store::types::MessageRow;
 
@@ -58,6 +60,14 @@ pub struct Changes {
     pub flags: Vec<(u32, MessageRow)>,
     /// The new number of messages, if any came.
     pub exists: Option<u32>,
+}
+
+/// A sequence number beyond the messages that there are (RFC 9051 6.4: answered BAD).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there are only {exists} messages")]
+pub struct Beyond {
+    /// Number of messages.
+    pub exists: u32,
 }
 
 impl MailboxView {
@@ -113,6 +123,39 @@ impl MailboxView {
         let some = first < end;
         let seqs = || Some((u32::try_from(first + 1).ok()?, u32::try_from(end).ok()?));
         some.then(seqs).flatten()
+    }
+
+    /// The sequence numbers that a set of numbers or UIDs means, ascending and without overlap. UIDs that do not exist
+    /// are passed over (RFC 3501 6.4.8).
+    pub fn resolve(&self, set: &SequenceSet, by: Numbering) -> Result<Vec<NumberRange>, Beyond> {
+        match by {
+            Numbering::Sequence => self.resolve_numbers(set),
+            Numbering::Uid => Ok(self.resolve_uids(set)),
+        }
+    }
+
+    fn resolve_numbers(&self, set: &SequenceSet) -> Result<Vec<NumberRange>, Beyond> {
+        let exists = self.exists();
+        // `1:*` is how clients say "all", also of an empty mailbox: it is no error then.
+        if exists == 0
+            && set
+                .elements()
+                .all(|range| range.to == SequenceNumber::Largest)
+        {
+            return Ok(Vec::new());
+        }
+        let ranges = set.ranges(exists);
+        let fits = ranges.iter().all(|range| range.to <= exists);
+        fits.then_some(ranges).ok_or(Beyond { exists })
+    }
+
+    fn resolve_uids(&self, set: &SequenceSet) -> Vec<NumberRange> {
+        let ranges = set.ranges(self.last_uid().map_or(0, Uid::get)).into_iter();
+        let seqs = ranges.filter_map(|range| {
+            let (from, to) = self.seqs_of(Uid::new(range.from)?, Uid::new(range.to)?)?;
+            Some(NumberRange { from, to })
+        });
+        seqs.collect()
     }
 
     /// Remembers that the client knows the state of `uid` as of `modseq`, so that no pass tells it again.

@@ -256,3 +256,48 @@ fn numbers_and_uids_map_both_ways() {
     assert_eq!(view.uids_between(8, 50), [uid(9), uid(10)]);
     assert_eq!(view.uids_between(50, 60), []);
 }
+
+fn set(elements: &[(u32, u32)]) -> SequenceSet {
+    use crate::imap::syntax::sequence::SequenceRange;
+    use std::num::NonZeroU32;
+    let number = |n| NonZeroU32::new(n).map_or(SequenceNumber::Largest, SequenceNumber::Number);
+    let mut ranges = elements.iter().map(|(from, to)| SequenceRange {
+        from: number(*from),
+        to: number(*to),
+    });
+    let first = ranges.next().unwrap();
+    SequenceSet::new(first, ranges.collect())
+}
+
+/// `0` stands for `*`.
+fn check_resolve(elements: &[(u32, u32)], by: Numbering, expected: Result<&[(u32, u32)], Beyond>) {
+    let mut mailbox = mailbox_of(10);
+    mailbox.act(&Act::Expunge(4));
+    let view = MailboxView::new(&mailbox.rows(Uid::MIN, Uid::MAX), mailbox.highest());
+    let found = view.resolve(&set(elements), by);
+    let found = found.map(|found| found.iter().map(|r| (r.from, r.to)).collect::<Vec<_>>());
+    assert_eq!(found.as_deref(), expected.as_ref().map(|e| *e));
+}
+
+#[test]
+fn sets_resolve_to_sequence_numbers() {
+    check_resolve(&[(1, 3), (2, 4)], Numbering::Sequence, Ok(&[(1, 4)]));
+    check_resolve(&[(0, 0)], Numbering::Sequence, Ok(&[(9, 9)]));
+    check_resolve(&[(1, 10)], Numbering::Sequence, Err(Beyond { exists: 9 }));
+    check_resolve(&[(5, 7)], Numbering::Uid, Ok(&[(5, 6)]));
+    check_resolve(&[(5, 5)], Numbering::Uid, Ok(&[]));
+    check_resolve(&[(20, 0)], Numbering::Uid, Ok(&[(9, 9)]));
+    check_resolve(&[(20, 30)], Numbering::Uid, Ok(&[]));
+}
+
+#[test]
+fn all_of_an_empty_mailbox_is_nothing() {
+    let view = MailboxView::new(&[], ModSeq::MIN);
+    assert_eq!(
+        view.resolve(&set(&[(1, 0)]), Numbering::Sequence),
+        Ok(vec![])
+    );
+    assert_eq!(view.resolve(&set(&[(1, 0)]), Numbering::Uid), Ok(vec![]));
+    let beyond = Err(Beyond { exists: 0 });
+    assert_eq!(view.resolve(&set(&[(1, 1)]), Numbering::Sequence), beyond);
+}

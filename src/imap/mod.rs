@@ -3,5 +3,8 @@
 //! Two layers: [`syntax`] and `connection` turn bytes into whole commands, `session` and `command` carry them out on
 //! the store. No sockets, no clock, no randomness.
 
+pub mod command;
+pub mod connection;
+pub mod session;
 pub mod syntax;
 pub mod view;

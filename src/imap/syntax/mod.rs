@@ -4,6 +4,9 @@
 //! wrong afterwards.
 
 pub mod command;
+pub mod error;
 pub mod fetch;
+pub mod render;
+pub mod response;
 pub mod search;
 pub mod sequence;

@@ -7,8 +7,9 @@
 
 pub mod auth;
 pub mod clock;
-pub mod imap;
 pub mod config;
+pub mod imap;
 pub mod machine;
 pub mod mail;
+pub mod net;
 pub mod store;

@@ -1,0 +1,295 @@
+//! Accepts connections on every port, within limits, and starts a driver for each.
+//!
+//! All addresses are bound before the first connection is accepted, so a daemon that cannot have one of its ports does
+//! not half-serve. Over a limit the peer hears a short refusal in its protocol's words. When accepting itself fails
+//! (no file descriptors), the listener waits and tries again.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tracing::Instrument;
+
+use crate::machine::TlsInfo;
+use crate::net::driver::{self, Open, Shared};
+use crate::net::limits::{Limiter, Permit, Reached};
+use crate::net::shutdown::{Phase, Token};
+use crate::net::stream::Stream;
+
+/// Connections that may wait to be accepted, per listener.
+const BACKLOG: u32 = 128;
+
+/// First and longest wait after accepting failed.
+const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// Refusals spoken at once; more are just closed.
+const REFUSALS_MAX: usize = 16;
+
+/// Time for a refusal.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A silent connection is probed after this, this often, so many times. NAT routers forget after some minutes.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_PROBES: u32 = 4;
+
+/// When TLS begins on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// With the first byte.
+    Implicit,
+    /// When the protocol asks for it, if at all.
+    OnRequest,
+}
+
+/// One protocol on some addresses.
+#[derive(Clone)]
+pub struct Service {
+    /// Its name as in the configuration.
+    pub name: &'static str,
+    /// When TLS begins.
+    pub tls: TlsMode,
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    /// What a peer over the limit is told, line end included.
+    pub refusal: &'static str,
+    /// Makes its sessions.
+    pub open: Open,
+}
+
+/// A service that cannot have one of its addresses.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} for {service}: {cause}")]
+pub struct BindError {
+    /// The service.
+    pub service: &'static str,
+    /// The address.
+    pub address: SocketAddr,
+    /// Why not.
+    pub cause: io::Error,
+}
+
+/// Bound listeners that do not accept yet.
+#[derive(Debug)]
+pub struct Bound(Vec<(Arc<Service>, TcpListener, SocketAddr)>);
+
+/// Binds every address of every service.
+pub fn bind(services: Vec<Service>) -> Result<Bound, BindError> {
+    let mut bound = Vec::new();
+    for service in services.into_iter().map(Arc::new) {
+        for &address in &service.addresses {
+            let failed = |cause| BindError {
+                service: service.name,
+                address,
+                cause,
+            };
+            let listener = listen(address).map_err(failed)?;
+            let actual = listener.local_addr().map_err(failed)?;
+            bound.push((Arc::clone(&service), listener, actual));
+        }
+    }
+    Ok(Bound(bound))
+}
+
+impl Bound {
+    /// Service names and actual addresses, in the order of the services.
+    pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        let each = self.0.iter();
+        each.map(|(service, _, address)| (service.name, *address))
+            .collect()
+    }
+
+    /// Starts to accept, one task for each listener.
+    pub fn accept(self, shared: &Shared, limiter: &Limiter, token: &Token) {
+        let connections = Arc::new(AtomicU64::new(1));
+        let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+        for (service, listener, _) in self.0 {
+            let door = Door {
+                service,
+                shared: shared.clone(),
+                limiter: limiter.clone(),
+                token: token.clone(),
+                connections: Arc::clone(&connections),
+                refusals: Arc::clone(&refusals),
+            };
+            tokio::spawn(door.serve(listener));
+        }
+    }
+}
+
+/// What one listener needs to take in connections.
+struct Door {
+    service: Arc<Service>,
+    shared: Shared,
+    limiter: Limiter,
+    token: Token,
+    connections: Arc<AtomicU64>,
+    refusals: Arc<Semaphore>,
+}
+
+impl Door {
+    async fn serve(mut self, listener: TcpListener) {
+        let mut backoff = BACKOFF_FIRST;
+        loop {
+            let accepted = tokio::select! {
+                () = self.token.reached(Phase::Draining) => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    backoff = BACKOFF_FIRST;
+                    self.take_in(stream, address);
+                }
+                Err(error) if is_of_one_peer(&error) => tracing::debug!(%error, "accept"),
+                Err(error) => {
+                    tracing::warn!(service = self.service.name, %error, "cannot accept; waiting");
+                    sleep(backoff).await;
+                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                }
+            }
+        }
+    }
+
+    fn take_in(&self, stream: TcpStream, address: SocketAddr) {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        match self.limiter.admit(address.ip()) {
+            Ok(permit) => self.start(stream, address, permit),
+            Err(reached) => self.refuse(stream, address, reached),
+        }
+    }
+
+    fn start(&self, stream: TcpStream, address: SocketAddr, permit: Permit) {
+        self.shared.counters.accepted();
+        if let Err(error) = tune(&stream) {
+            tracing::debug!(%error, "socket options");
+        }
+        let id = self.connections.fetch_add(1, Ordering::Relaxed);
+        let span =
+            tracing::info_span!("connection", id, service = self.service.name, peer = %address);
+        let (service, shared) = (Arc::clone(&self.service), self.shared.clone());
+        let token = self.token.clone();
+        let connection = async move {
+            serve_one(Stream::plain(stream), address, &service, &shared, token).await;
+            drop(permit);
+        };
+        tokio::spawn(connection.instrument(span));
+    }
+
+    /// A port with implicit TLS would need a handshake to say anything, which is more than a refusal may cost.
+    fn refuse(&self, stream: TcpStream, address: SocketAddr, reached: Reached) {
+        self.shared.counters.refused();
+        let service = Arc::clone(&self.service);
+        tracing::info!(service = service.name, peer = %address, "refused: {reached}");
+        let Ok(slot) = Arc::clone(&self.refusals).try_acquire_owned() else {
+            return;
+        };
+        if service.tls == TlsMode::Implicit {
+            return;
+        }
+        let token = self.token.clone();
+        tokio::spawn(async move {
+            let said = timeout(REFUSAL_TIMEOUT, say(stream, service.refusal)).await;
+            tracing::trace!(in_time = said.is_ok(), "refusal");
+            drop((slot, token));
+        });
+    }
+}
+
+async fn say(stream: TcpStream, words: &str) -> io::Result<()> {
+    let mut stream = Stream::plain(stream);
+    stream.write_all(words.as_bytes()).await?;
+    stream.shutdown().await?;
+    driver::linger(&mut stream, REFUSAL_TIMEOUT).await;
+    Ok(())
+}
+
+async fn serve_one(
+    stream: Stream,
+    address: SocketAddr,
+    service: &Service,
+    shared: &Shared,
+    mut token: Token,
+) {
+    let begun = shared.clock.now().mono;
+    tracing::debug!("connected");
+    let opened = tokio::select! {
+        opened = begin(stream, service.tls, shared) => opened,
+        () = token.reached(Phase::Draining) => return,
+    };
+    let (stream, tls) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return tracing::debug!(%error, "no TLS"),
+    };
+    let run = driver::run(stream, (address, tls), &service.open, shared, token);
+    let (ended, traffic) = Box::pin(run).await;
+    let lasted = shared.clock.now().mono.since(begun);
+    let (received, sent) = (traffic.received, traffic.sent);
+    tracing::info!(seconds = lasted.as_secs(), received, sent, "ended: {ended}");
+}
+
+async fn begin(
+    stream: Stream,
+    mode: TlsMode,
+    shared: &Shared,
+) -> Result<(Stream, Option<TlsInfo>), crate::net::tls::HandshakeError> {
+    match (mode, stream) {
+        (TlsMode::Implicit, Stream::Plain(io)) => {
+            let (stream, info) = shared.tls.accept(io).await?;
+            Ok((stream, Some(info)))
+        }
+        (_, stream) => Ok((stream, None)),
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A port left in TIME_WAIT by our predecessor can be had at once.
+    socket.set_reuseaddr(true)?;
+    if address.is_ipv6() {
+        // `0.0.0.0` and `[::]` stand side by side in the configuration.
+        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(stream, KEEPALIVE_PROBES)?;
+    Ok(())
+}
+
+/// The peer was gone before we took it in; the listener itself is fine.
+fn is_of_one_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .field("tls", &self.tls)
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}

@@ -84,7 +84,7 @@ pub fn store_failure(error: &Error) -> Completion {
         Error::Refused(_) => Completion::no(text).with(Code::Cannot),
         Error::Limit(_) => Completion::no(text).with(Code::Limit),
         Error::OverQuota | Error::Full => Completion::no(text).with(Code::OverQuota),
-        Error::Fault(_) => {
+        Error::InUse | Error::Fault(_) => {
             Completion::no("the store cannot be read or written now").with(Code::Unavailable)
         }
     }

@@ -7,4 +7,5 @@ pub mod date;
 pub mod flags;
 pub mod ids;
 pub mod mailbox_name;
+pub mod mime;
 pub mod secret;

@@ -8,6 +8,7 @@
 //! with the daemon; nothing that a peer sent is ever logged.
 
 pub mod ca;
+pub mod control;
 pub mod driver;
 pub mod files;
 pub mod gate;

@@ -5,6 +5,7 @@
 //! `mail`, `clock`. Protocols never name each other, the store names no protocol, and only `store` names redb.
 //! `tests/it/tidy.rs` enforces these rules.
 
+pub mod app;
 pub mod auth;
 pub mod clock;
 pub mod config;

@@ -1,0 +1,302 @@
+//! Wires the daemon together: starts everything in order, and stops it in the opposite order.
+//!
+//! Start: the data directory, the store, the certificate, all ports, the control socket; only then is the daemon
+//! ready. A start that fails half-way leaves nothing behind. Stop: nothing new, sessions say goodbye, and when the
+//! last one has gone, the store settles and closes.
+//! Sized for a board with 512 MB: two async threads, and blocking threads that come and go with the work.
+
+mod services;
+mod upkeep;
+
+use std::fs::DirBuilder;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::auth::Auth;
+use crate::clock::Clock;
+use crate::config::{Settings, TlsSource};
+use crate::net::control::{Control, Handler};
+use crate::net::driver::{Deadlines, Shared};
+use crate::net::gate::Gate;
+use crate::net::limits::{Limiter, Limits};
+use crate::net::listener::{self, BindError};
+use crate::net::shutdown::{Asked, GRACE, Shutdown, Signals, Stopped};
+use crate::net::tls::{self, Certificate, Tls};
+use crate::net::{Counted, Counters};
+use crate::store::{self, Options, Store};
+
+/// Threads that run async work; it never blocks, so more would only wait for the same cores.
+const WORKERS: usize = 2;
+
+/// Threads that sessions and commands may block on the store with. Those who wait for a commit share it, so this bounds
+/// how many deliveries one commit can carry.
+const BLOCKING_THREADS_MAX: usize = 64;
+
+/// A blocking thread without work ends after this.
+const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Stack of every thread; only what is touched takes memory.
+const STACK_BYTES: usize = 1 << 20;
+
+/// Page cache of the index.
+const STORE_CACHE_BYTES: usize = 8 << 20;
+
+/// How long a start waits for a command that has the store open, and how often it looks.
+const STORE_WAIT: Duration = Duration::from_secs(5);
+const STORE_RETRY: Duration = Duration::from_millis(100);
+
+/// How long blocking work may go on after everything else has ended.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory cannot be had.
+    #[error("data directory {path}: {cause}")]
+    Data {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// The store does not open.
+    #[error("the store in {path} does not open: {cause}")]
+    Store {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        cause: store::Error,
+    },
+    /// There is no certificate.
+    #[error("TLS: {0}")]
+    Tls(#[from] tls::Error),
+    /// A port cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The control socket cannot be made.
+    #[error("control socket in {path}: {cause}")]
+    Control {
+        /// Which directory.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// The system refused threads or signals.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A service's name and one address that it listens on.
+pub type Address = (&'static str, SocketAddr);
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct App {
+    shutdown: Shutdown,
+    store: Store,
+    shared: Shared,
+    addresses: Vec<Address>,
+}
+
+/// Makes the control socket's handler for an open store.
+pub type MakeHandler = fn(&Store, &Settings, &Clock) -> Handler;
+
+/// Runs the daemon until a signal stops it. `ready` is told the addresses once every port is bound.
+pub fn run(
+    settings: &Settings,
+    make_handler: MakeHandler,
+    ready: impl FnOnce(&[Address]),
+) -> Result<Stopped, Error> {
+    // Whatever the daemon writes is its owner's business only.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let runtime = runtime()?;
+    let stopped = runtime.block_on(Box::pin(serve(settings, make_handler, ready)));
+    runtime.shutdown_timeout(LAST_WAIT);
+    stopped
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_keep_alive(BLOCKING_KEEP_ALIVE)
+        .thread_stack_size(STACK_BYTES)
+        .thread_name("heimpost")
+        .enable_all()
+        .build()
+}
+
+async fn serve(
+    settings: &Settings,
+    make_handler: MakeHandler,
+    ready: impl FnOnce(&[Address]),
+) -> Result<Stopped, Error> {
+    let mut signals = Signals::listen()?;
+    let app = App::start(settings, Clock::system(), make_handler).await?;
+    ready(app.addresses());
+    tell_init(NotifyState::Ready);
+    while signals.next().await == Asked::Reload {
+        app.reload();
+    }
+    tell_init(NotifyState::Stopping);
+    tracing::info!("stopping");
+    let stopped = app.stop(signals.stop()).await;
+    tracing::info!(?stopped, "stopped");
+    Ok(stopped)
+}
+
+impl App {
+    /// Starts everything; when it returns, every port accepts.
+    pub async fn start(
+        settings: &Settings,
+        clock: Clock,
+        make_handler: MakeHandler,
+    ) -> Result<Self, Error> {
+        let counters = Counters::default();
+        let store = open_store(settings, &clock).await?;
+        let tls = open_tls(settings, &clock, &counters).await?;
+        let auth = Auth::new(store.clone());
+        let bound = listener::bind(services::services(settings, &store, &auth, &clock))?;
+        let control = Control::bind(&settings.data).map_err(|cause| Error::Control {
+            path: settings.data.clone(),
+            cause,
+        })?;
+        let shared = Shared {
+            gate: Gate::new(auth, clock.clone(), counters.clone()),
+            clock: clock.clone(),
+            tls: Arc::new(tls),
+            counters: counters.clone(),
+            deadlines: Deadlines::default(),
+        };
+        let shutdown = Shutdown::new();
+        let addresses = bound.addresses();
+        let handler = make_handler(&store, settings, &clock);
+        tokio::spawn(control.serve(handler, counters, shutdown.token()));
+        upkeep::start(&store, &shared, settings.listen.clone(), &shutdown);
+        bound.accept(&shared, &Limiter::new(limits(settings)), &shutdown.token());
+        Ok(Self {
+            shutdown,
+            store,
+            shared,
+            addresses,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// What the network side has counted.
+    pub fn counted(&self) -> Counted {
+        self.shared.counters.read()
+    }
+
+    /// Looks at the certificate files now.
+    pub fn reload(&self) {
+        let (tls, clock) = (Arc::clone(&self.shared.tls), self.shared.clock.clone());
+        drop(spawn_blocking(move || tls.refresh(clock.now())));
+    }
+
+    /// Stops in order. `hurry` cuts the grace period short.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) -> Stopped {
+        let stopped = self.shutdown.stop(GRACE, hurry).await;
+        let (store, shared) = (self.store, self.shared);
+        let closed = spawn_blocking(move || {
+            drop(shared);
+            drop(store);
+        });
+        if closed.await.is_err() {
+            tracing::error!("closing the store panicked");
+        }
+        stopped
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let count = |max: u32| usize::try_from(max).unwrap_or(usize::MAX);
+    Limits {
+        connections_max: count(settings.limits.connections_max),
+        per_address_max: count(settings.limits.connections_per_address_max),
+    }
+}
+
+/// Opens the store, waiting a little for a command that has it open.
+async fn open_store(settings: &Settings, clock: &Clock) -> Result<Store, Error> {
+    make_private(&settings.data).map_err(|cause| Error::Data {
+        path: settings.data.clone(),
+        cause,
+    })?;
+    let begun = clock.now().mono;
+    loop {
+        match try_open(settings, clock).await {
+            Err(store::Error::InUse) if clock.now().mono.since(begun) < STORE_WAIT => {
+                sleep(STORE_RETRY).await;
+            }
+            Ok(store) => return Ok(store),
+            Err(cause) => {
+                return Err(Error::Store {
+                    path: settings.data.clone(),
+                    cause,
+                });
+            }
+        }
+    }
+}
+
+async fn try_open(settings: &Settings, clock: &Clock) -> store::Result<Store> {
+    let options = Options {
+        capacity_bytes_max: settings.storage.capacity_max,
+        reserve_bytes: settings.storage.reserve,
+        quota_default_bytes: Some(settings.account.quota_default),
+        cache_bytes: STORE_CACHE_BYTES,
+    };
+    let (data, now) = (settings.data.clone(), clock.now());
+    let opened = spawn_blocking(move || Store::open(&data, &options, now));
+    opened
+        .await
+        .unwrap_or_else(|error| Err(store::Error::Fault(error.to_string())))
+}
+
+async fn open_tls(settings: &Settings, clock: &Clock, counters: &Counters) -> Result<Tls, Error> {
+    let directory = settings.data.join("tls");
+    let certificate = match &settings.tls {
+        TlsSource::SelfMade => {
+            make_private(&directory).map_err(|cause| Error::Data {
+                path: directory.clone(),
+                cause,
+            })?;
+            Certificate::Made {
+                directory,
+                subject: services::subject(settings),
+            }
+        }
+        TlsSource::Files { certificate, key } => Certificate::Given {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        },
+    };
+    let (now, counters) = (clock.now(), counters.clone());
+    let opened = spawn_blocking(move || Tls::open(certificate, now, counters));
+    Ok(opened.await.map_err(io::Error::other)??)
+}
+
+/// A directory for its owner only, made if it is missing.
+fn make_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn tell_init(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "cannot tell the service manager");
+    }
+}

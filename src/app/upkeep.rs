@@ -1,0 +1,110 @@
+//! What the daemon does of its own accord: certificates, due deletions, settling the store.
+//!
+//! Each job runs on a blocking thread, one at a time, and a failure is logged and tried again at the next turn.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock::Now;
+use crate::config::Listen;
+use crate::net::driver::Shared;
+use crate::net::shutdown::{Phase, Shutdown};
+use crate::net::tls::Tls;
+use crate::store::Store;
+
+/// How often certificates are looked at: the files' times, the days left, and our addresses.
+const TLS_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often due deletions of POP3 devices are carried out; their policies count in days.
+const POP3_DUE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// Starts the jobs.
+pub(super) fn start(store: &Store, shared: &Shared, listen: Listen, shutdown: &Shutdown) {
+    let tls = Arc::clone(&shared.tls);
+    every(TLS_INTERVAL, shared, shutdown, move |now| {
+        refresh(&tls, &listen, now);
+    });
+    let due = store.clone();
+    every(POP3_DUE_INTERVAL, shared, shutdown, move |now| {
+        if let Err(error) = due.pop3_due(now) {
+            tracing::warn!(%error, "due deletions were not carried out");
+        }
+    });
+}
+
+/// Runs `job` on a blocking thread now and then, until the daemon stops.
+fn every(
+    period: Duration,
+    shared: &Shared,
+    shutdown: &Shutdown,
+    job: impl Fn(Now) + Send + Sync + 'static,
+) {
+    let mut token = shutdown.token();
+    let (clock, counters) = (shared.clock.clone(), shared.counters.clone());
+    let job = Arc::new(job);
+    tokio::spawn(async move {
+        let mut ticks = interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = token.reached(Phase::Draining) => return,
+                _ = ticks.tick() => {}
+            }
+            let (job, now) = (Arc::clone(&job), clock.now());
+            if spawn_blocking(move || job(now))
+                .await
+                .is_err_and(|error| error.is_panic())
+            {
+                counters.panicked();
+                tracing::error!("a job of the daemon panicked");
+            }
+        }
+    });
+}
+
+/// An address that has changed makes a new leaf; while the network is away, the old one stays.
+fn refresh(tls: &Tls, listen: &Listen, now: Now) {
+    let addresses = addresses(listen);
+    if addresses.iter().any(|address| !address.is_loopback()) {
+        tls.set_addresses(addresses);
+    }
+    tls.refresh(now);
+}
+
+/// The addresses that clients on this network may know us by.
+pub(super) fn addresses(listen: &Listen) -> BTreeSet<IpAddr> {
+    let loopback = ["127.0.0.1:0", "[::1]:0"];
+    let mut addresses: BTreeSet<IpAddr> = loopback
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .map(|a: SocketAddr| a.ip())
+        .collect();
+    let listed = listen.services();
+    let listed = listed
+        .iter()
+        .flat_map(|(_, addresses)| addresses.iter().map(SocketAddr::ip));
+    for address in listed {
+        match address.is_unspecified() {
+            true => addresses.extend(outward()),
+            false => {
+                addresses.insert(address);
+            }
+        }
+    }
+    addresses
+}
+
+/// Our address on the way out. Connecting a datagram socket only looks up the route; nothing is sent. IPv6 addresses
+/// change by the day for privacy and are left out.
+fn outward() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // RFC 5737: an address of nobody.
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_unspecified()).then_some(address)
+}

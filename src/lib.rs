@@ -1,7 +1,7 @@
 //! Heimpost: the firmware of a mail appliance, as a library.
 //!
 //! Modules in reading order; arrows of dependency only point down this list:
-//! `main` → `app` → `net`, `cli` → `smtp`, `imap`, `pop3` → `delivery`, `auth` → `sasl`, `store`, `machine` →
+//! `main` → `app` → `net`, `cli` → `smtp`, `imap`, `pop3` → `delivery`, `sasl` → `machine`, `auth` → `store` →
 //! `mail`, `clock`. Protocols never name each other, the store names no protocol, and only `store` names redb.
 //! `tests/it/tidy.rs` enforces these rules.
 
@@ -13,4 +13,5 @@ pub mod imap;
 pub mod machine;
 pub mod mail;
 pub mod net;
+pub mod sasl;
 pub mod store;

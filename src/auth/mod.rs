@@ -1,20 +1,43 @@
 //! Who may come in: credentials, verifying, throttling.
 //!
 //! Sessions describe what a peer presented as a [`Request`]; the driver has [`Auth::verify`] check it off the async
-//! threads and hands the [`Outcome`] back. Unknown names cost the same time and get the same text as known ones.
+//! threads and hands the [`Outcome`] back. Unknown names cost the same time and get the same text as known ones: they
+//! are checked against a decoy whose salt is made from the name and a secret of the store, so that it stays the same.
+
+mod check;
+pub mod password;
+mod throttle;
+mod verifier;
 
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Now;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::clock::{Mono, Now};
+use crate::mail::address::Address;
 use crate::mail::ids::{AccountId, DeviceId};
 use crate::mail::secret::Secret;
-use crate::store::Store;
+use crate::store::types::{Device, Pop3Delete, SCRAM_SALT_BYTES, Verifier};
+use crate::store::{self, Snapshot, Store};
+use check::{Argon2Use, Found, Subject};
+use password::{APP_PASSWORD_BYTES, AppPassword, PasswordError, Prepared};
+use throttle::{Attempt, Throttle};
+use verifier::SaltedPassword;
+
+/// Name of the store's setting that holds the key of the decoys' salts.
+const DECOY_KEY_SETTING: &str = "auth.decoy_key";
 
 /// The door: knows the store's credentials and remembers failures. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Auth {
-    _store: Store,
+pub struct Auth(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    throttle: Mutex<Throttle>,
+    decoy_key: Mutex<Option<Secret<[u8; 32]>>>,
 }
 
 /// What a peer presented.
@@ -78,19 +101,223 @@ pub struct ScramParameters {
     pub iterations: u32,
 }
 
+/// How an account's own password is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hashing {
+    /// SCRAM-SHA-256 keys: every mechanism works.
+    #[default]
+    Scram,
+    /// Argon2id: harder to guess for someone who has the card, and no SCRAM with this password.
+    Argon2id,
+}
+
+/// Why a password could not be set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It breaks a rule.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The store refuses or fails.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The system gives no random bytes, or no memory for hashing.
+    #[error("no random bytes or memory for hashing a password")]
+    Resources,
+}
+
 impl Auth {
     /// A door to `store`.
     pub fn new(store: Store) -> Self {
-        Self { _store: store }
+        Self(Arc::new(Inner {
+            store,
+            throttle: Mutex::default(),
+            decoy_key: Mutex::default(),
+        }))
     }
 
-    /// SCRAM parameters for a login name; a stable fake for unknown names.
-    pub fn scram_parameters(&self, _login: &str) -> Option<ScramParameters> {
-        todo!()
+    /// SCRAM parameters for a login name; a stable fake for unknown names. `None` if the store cannot be asked.
+    pub fn scram_parameters(&self, login: &str) -> Option<ScramParameters> {
+        let (subject, _) = self.subject(login).ok()?;
+        Some(subject.into_parameters())
     }
 
     /// Checks credentials. Blocks for the hashing (about 0.1 s on a small board); not for throttling.
-    pub fn verify(&self, _request: &Request, _now: Now) -> Outcome {
-        todo!()
+    pub fn verify(&self, request: &Request, now: Now) -> Outcome {
+        let attempt = request.attempt();
+        if let Err(retry_after) = self.throttle().begin(&attempt, now.mono) {
+            return Outcome::Throttled { retry_after };
+        }
+        match self.check(request) {
+            Ok(Some(found)) => {
+                self.throttle().succeeded(&attempt);
+                Outcome::Granted(self.granted(found, now))
+            }
+            Ok(None) => Outcome::Denied,
+            Err(error) => {
+                tracing::error!(%error, "credentials could not be checked");
+                self.throttle().undecided(&attempt);
+                Outcome::Unavailable
+            }
+        }
     }
+
+    /// How long [`Auth::verify`] would answer `request` with [`Outcome::Throttled`]; zero if it would check it.
+    pub fn throttle_delay(&self, request: &Request, now: Mono) -> Duration {
+        self.throttle().delay(&request.attempt(), now)
+    }
+
+    /// Sets an account's own password; its app passwords stay as they are.
+    pub fn set_password(
+        &self,
+        id: AccountId,
+        password: &str,
+        hashing: Hashing,
+    ) -> Result<(), Error> {
+        let password = Prepared::chosen(password)?;
+        let verifier = match hashing {
+            Hashing::Scram => self.scram_verifier(id, &password)?,
+            Hashing::Argon2id => {
+                verifier::argon2id(&password, &random()?).ok_or(Error::Resources)?
+            }
+        };
+        Ok(self.0.store.set_password(id, verifier)?)
+    }
+
+    /// Adds a device to an account and gives its app password, which is not kept and cannot be shown again.
+    pub fn add_device(
+        &self,
+        account: AccountId,
+        name: &str,
+        pop3_delete: Pop3Delete,
+        now: Now,
+    ) -> Result<(Device, AppPassword), Error> {
+        let password = AppPassword::from_random(&random::<APP_PASSWORD_BYTES>()?);
+        let verifier = self.scram_verifier(account, &password.prepared())?;
+        let device = self
+            .0
+            .store
+            .add_device(account, name, pop3_delete, verifier, now)?;
+        Ok((device, password))
+    }
+
+    fn scram_verifier(&self, id: AccountId, password: &Prepared) -> Result<Verifier, Error> {
+        let credentials = self.0.store.snapshot()?.credentials(id)?;
+        let subject = Subject::from(credentials.ok_or(store::Error::NotFound("account"))?);
+        Ok(SaltedPassword::derive(password, &subject.into_parameters()).verifier())
+    }
+
+    fn check(&self, request: &Request) -> store::Result<Option<Found>> {
+        let (subject, argon2) = self.subject(request.login())?;
+        Ok(match request {
+            Request::Password { password, .. } => subject.check_password(password.expose(), argon2),
+            Request::Scram {
+                auth_message,
+                proof,
+                ..
+            } => subject.check_proof(auth_message, proof.expose()),
+        })
+    }
+
+    /// The account of that login name, or a decoy. Both are worked out always, so that both take the same time.
+    fn subject(&self, login: &str) -> store::Result<(Subject, Argon2Use)> {
+        let decoy = Subject::decoy(self.decoy_salt(login)?);
+        let snapshot = self.0.store.snapshot()?;
+        let argon2 = argon2_use(&snapshot)?;
+        let account = match lookup_key(login) {
+            Some(key) => snapshot.account_by_key(&key)?,
+            None => None,
+        };
+        let credentials = match account {
+            Some(account) => snapshot.credentials(account.id)?,
+            None => None,
+        };
+        Ok((credentials.map_or(decoy, Subject::from), argon2))
+    }
+
+    fn decoy_salt(&self, login: &str) -> store::Result<Vec<u8>> {
+        let name = lookup_key(login).unwrap_or_else(|| login.to_lowercase());
+        let mac = verifier::hmac_sha256(self.decoy_key()?.expose(), name.as_bytes());
+        Ok(mac.into_iter().take(SCRAM_SALT_BYTES).collect())
+    }
+
+    fn decoy_key(&self) -> store::Result<Secret<[u8; 32]>> {
+        let mut held = self
+            .0
+            .decoy_key
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &*held {
+            return Ok(key.clone());
+        }
+        let kept = self.0.store.snapshot()?.setting(DECOY_KEY_SETTING)?;
+        let key = match kept.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+            Some(key) => key,
+            None => self.make_decoy_key()?,
+        };
+        Ok(held.insert(Secret::new(key)).clone())
+    }
+
+    fn make_decoy_key(&self) -> store::Result<[u8; 32]> {
+        let key = random().map_err(|error| store::Error::Fault(error.to_string()))?;
+        self.0.store.set_setting(DECOY_KEY_SETTING, &key)?;
+        Ok(key)
+    }
+
+    fn granted(&self, found: Found, now: Now) -> Identity {
+        if let Some(device) = found.device
+            && let Err(error) = self.0.store.touch_device(device, now)
+        {
+            tracing::warn!(%device, %error, "login of a device not remembered");
+        }
+        Identity {
+            account: found.account,
+            device: found.device,
+            server_signature: found.server_signature,
+        }
+    }
+
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.0
+            .throttle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Request {
+    /// Login name as sent.
+    pub fn login(&self) -> &str {
+        match self {
+            Self::Password { login, .. } | Self::Scram { login, .. } => login,
+        }
+    }
+
+    fn attempt(&self) -> Attempt {
+        let (Self::Password { from, .. } | Self::Scram { from, .. }) = self;
+        Attempt::new(*from, lookup_key(self.login()))
+    }
+}
+
+fn lookup_key(login: &str) -> Option<String> {
+    let address = Address::parse(login).ok()?;
+    Some(address.lookup_key())
+}
+
+fn argon2_use(snapshot: &Snapshot) -> store::Result<Argon2Use> {
+    for account in snapshot.accounts()? {
+        let credentials = snapshot.credentials(account.id)?;
+        let mut verifiers = credentials.into_iter().flat_map(|found| found.verifiers);
+        if verifiers.any(|(_, verifier)| matches!(verifier, Verifier::Argon2id(_))) {
+            return Ok(Argon2Use::Somewhere);
+        }
+    }
+    Ok(Argon2Use::Nowhere)
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
+    let mut bytes = [0; BYTES];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::Resources)?;
+    Ok(bytes)
 }

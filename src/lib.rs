@@ -15,3 +15,4 @@ pub mod mail;
 pub mod net;
 pub mod sasl;
 pub mod store;
+pub mod wake;

@@ -7,12 +7,11 @@
 //! Order of a turn: one `handle_*` call; then `poll_output` until it adds nothing, each piece written to the peer
 //! before the next is asked for; then `poll_event` until `None`; then read again if `wants_input`.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use crate::auth::{Outcome, Request};
 use crate::clock::{Mono, Now};
+pub use crate::wake::Wake;
 
 /// About how many bytes one [`Session::poll_output`] call may add; a single line or blob piece may exceed it a little.
 pub const OUTPUT_PIECE_BYTES: usize = 64 * 1024;
@@ -93,31 +92,4 @@ pub struct Peer {
     pub tls: Option<TlsInfo>,
     /// How to make the driver call [`Session::handle_wake`].
     pub wake: Wake,
-}
-
-/// Makes the driver call [`Session::handle_wake`] soon. Cheap, callable from any thread, idempotent until served.
-#[derive(Clone)]
-pub struct Wake(Arc<dyn Fn() + Send + Sync>);
-
-impl Wake {
-    /// A wake that runs `call`, which must be cheap and must not block.
-    pub fn new(call: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(call))
-    }
-
-    /// A wake that nobody hears.
-    pub fn none() -> Self {
-        Self::new(|| {})
-    }
-
-    /// Asks for the wake-up.
-    pub fn wake(&self) {
-        (self.0)();
-    }
-}
-
-impl fmt::Debug for Wake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wake")
-    }
 }

@@ -88,15 +88,25 @@ pub(super) enum Size {
 /// Parses the text; an error is a byte offset and a problem in words.
 pub(super) fn parse(text: &str) -> Result<Fragment, (usize, String)> {
     toml::from_str(text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let near = text.get(span.clone()).unwrap_or_default();
-        let near = near.lines().next().unwrap_or_default().trim();
+        let start = error.span().unwrap_or(0..0).start;
         let problem = error.message().replace('\n', ", ");
-        let about = if near.is_empty() || problem.contains(&format!("`{near}`")) {
-            problem
-        } else {
-            format!("at `{near}`: {problem}")
-        };
-        (span.start, about)
+        let key = key_at(text, start).filter(|key| !problem.contains(&format!("`{key}`")));
+        (
+            start,
+            key.map_or_else(|| problem.clone(), |key| format!("{key}: {problem}")),
+        )
     })
+}
+
+/// The dotted key whose value begins at or before `offset` on the same line.
+fn key_at(text: &str, offset: usize) -> Option<String> {
+    let before = text.get(..offset)?;
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let (key, _) = before.get(line_start..)?.split_once('=')?;
+    let table = before
+        .lines()
+        .rev()
+        .find_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']'));
+    let table = table.map(|name| format!("{name}.")).unwrap_or_default();
+    Some(format!("{table}{}", key.trim()))
 }

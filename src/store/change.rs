@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::machine::Wake;
 use crate::mail::ids::{AccountId, MailboxId};
+use crate::wake::Wake;
 
 /// Most changes kept for a subscriber that does not listen.
 pub const CHANGES_KEPT_MAX: usize = 256;

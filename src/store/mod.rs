@@ -21,11 +21,11 @@ mod tests;
 use std::sync::Arc;
 
 use crate::clock::Now;
-use crate::machine::Wake;
 use crate::mail::address::Address;
 use crate::mail::flags::{Flags, SpecialUse};
 use crate::mail::ids::{AccountId, DeviceId, MailboxId, ModSeq, Serial, Uid};
 use crate::mail::mailbox_name::MailboxName;
+use crate::wake::Wake;
 pub use blob::{BlobReader, BlobWriter, NewBlob};
 use change::Subscription;
 use engine::Inner;

@@ -1,1 +1,4 @@
 //! The integration tests, one binary: each module enters at one boundary.
+
+mod config;
+mod tidy;

@@ -8,9 +8,10 @@ use redb::{Builder, Database, ReadableDatabase, WriteTransaction};
 use super::blob::{self, BlobReader, BlobWriter};
 use super::change::Bus;
 use super::media::{Backend, Directory, Media, Memory};
+use super::pop3::AgeBaseline;
 use super::tx::{Effects, Snapshot, Tx};
 use super::writer::Writer;
-use super::{Error, Options, Result, Store};
+use super::{Error, Options, Result, Store, migrate};
 use crate::clock::Now;
 use crate::mail::ids::BlobId;
 
@@ -107,6 +108,7 @@ pub(super) struct Inner {
     pub(super) writer: Writer,
     pub(super) index: Arc<Index>,
     pub(super) options: Options,
+    pub(super) age: AgeBaseline,
 }
 
 impl Inner {
@@ -140,9 +142,13 @@ impl Store {
             writer,
             index,
             options: options.clone(),
+            age: AgeBaseline::default(),
         };
+        inner.commit(migrate::prepare)?;
         inner.commit(|tx| blob::create_tables(tx))?;
-        Ok(Self(Arc::new(inner)))
+        let store = Self(Arc::new(inner));
+        store.purge()?;
+        Ok(store)
     }
 
     /// A consistent view for reading.

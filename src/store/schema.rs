@@ -1,0 +1,96 @@
+//! The index's tables of rows, and how each lies on disk. The format has one version number for all of it.
+//!
+//! Integers in keys are redb's own (compared as numbers). Values are packed by `codec`: `uint` is a LEB128 varint,
+//! `int` the same after zigzag, `text` and `bytes` are a `uint` length and the bytes, `option` a byte 0 or 1 and the
+//! value. A row may only grow at its end, and then with a new format version.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `meta` | name | `format`: version as `uint` |
+//! | `settings` | name | whatever the caller put |
+//! | `accounts` | account | address text, bits (1 owner, 2 German), quota option, created int, salt bytes, iterations uint, verifier option |
+//! | `account_keys` | `Address::lookup_key` | account |
+//! | `devices` | account, device | name text, policy, created int, last seen option, bit used POP3, verifier |
+//! | `aliases` | `from` | count uint, addresses text |
+//! | `counters` | kind, id | 0: highest UIDVALIDITY; 1 account: modseq, bytes, messages; 2 mailbox: see `MailboxCounters`; 3 age clock: seconds uint, wall int |
+//! | `mailboxes` | mailbox | account uint, name text, special use uint, UIDVALIDITY uint, keywords |
+//! | `mailbox_names` | account, name | mailbox |
+//! | `subscriptions` | account, name | nothing |
+//! | `records` | serial | see `record::pack_record` |
+//! | `flags` | mailbox, UID | system flags, keywords, modseq, serial: little-endian, 25 bytes |
+//! | `expunged` | mailbox, modseq | UIDs as runs: gap uint, length - 1 uint |
+//! | `pop3_marks` | serial, device | bits (1 fetched, 2 hidden), age-clock second of hiding uint |
+//! | `purges` | mailbox | account: its messages are gone for all, and are being removed |
+//!
+//! Everything that a delivery counts up lies in `counters`, so that one page takes it. `flags` is also the UID index
+//! and all that a scan of a mailbox reads. Serials rise, so `records` fills its leaves.
+
+use redb::TableDefinition;
+
+use super::Result;
+use super::tx::Tx;
+
+/// Version of the whole on-disk format; see `migrate`.
+pub(super) const FORMAT_VERSION: u64 = 1;
+
+/// Name of the format version in [`META`].
+pub(super) const META_FORMAT: &str = "format";
+
+pub(super) type Bytes = &'static [u8];
+
+pub(super) const META: TableDefinition<'_, &str, Bytes> = TableDefinition::new("meta");
+pub(super) const SETTINGS: TableDefinition<'_, &str, Bytes> = TableDefinition::new("settings");
+
+pub(super) const ACCOUNTS: TableDefinition<'_, u32, Bytes> = TableDefinition::new("accounts");
+pub(super) const ACCOUNT_KEYS: TableDefinition<'_, &str, u32> =
+    TableDefinition::new("account_keys");
+pub(super) const DEVICES: TableDefinition<'_, (u32, u32), Bytes> = TableDefinition::new("devices");
+pub(super) const ALIASES: TableDefinition<'_, &str, Bytes> = TableDefinition::new("aliases");
+
+pub(super) const COUNTERS: TableDefinition<'_, (u8, u32), Bytes> = TableDefinition::new("counters");
+/// Kind in [`COUNTERS`]: the store's own row (identifier 0).
+pub(super) const OF_STORE: u8 = 0;
+/// Kind in [`COUNTERS`]: accounts.
+pub(super) const OF_ACCOUNT: u8 = 1;
+/// Kind in [`COUNTERS`]: mailboxes.
+pub(super) const OF_MAILBOX: u8 = 2;
+/// Kind in [`COUNTERS`]: the clock by which POP3 marks age (identifier 0).
+pub(super) const OF_AGE_CLOCK: u8 = 3;
+
+pub(super) const MAILBOXES: TableDefinition<'_, u32, Bytes> = TableDefinition::new("mailboxes");
+pub(super) const MAILBOX_NAMES: TableDefinition<'_, (u32, &str), u32> =
+    TableDefinition::new("mailbox_names");
+pub(super) const SUBSCRIPTIONS: TableDefinition<'_, (u32, &str), ()> =
+    TableDefinition::new("subscriptions");
+
+pub(super) const RECORDS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("records");
+/// Length of a value in [`FLAGS`].
+pub(super) const FLAGS_BYTES: usize = 25;
+pub(super) const FLAGS: TableDefinition<'_, (u32, u32), &[u8; FLAGS_BYTES]> =
+    TableDefinition::new("flags");
+pub(super) const EXPUNGED: TableDefinition<'_, (u32, u64), Bytes> =
+    TableDefinition::new("expunged");
+
+pub(super) const POP3_MARKS: TableDefinition<'_, (u64, u32), Bytes> =
+    TableDefinition::new("pop3_marks");
+pub(super) const PURGES: TableDefinition<'_, u32, u32> = TableDefinition::new("purges");
+
+/// Makes every table of this file that is not there yet. The version is `migrate`'s matter.
+pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
+    tx.write(META)?;
+    tx.write(SETTINGS)?;
+    tx.write(ACCOUNTS)?;
+    tx.write(ACCOUNT_KEYS)?;
+    tx.write(DEVICES)?;
+    tx.write(ALIASES)?;
+    tx.write(COUNTERS)?;
+    tx.write(MAILBOXES)?;
+    tx.write(MAILBOX_NAMES)?;
+    tx.write(SUBSCRIPTIONS)?;
+    tx.write(RECORDS)?;
+    tx.write(FLAGS)?;
+    tx.write(EXPUNGED)?;
+    tx.write(POP3_MARKS)?;
+    tx.write(PURGES)?;
+    Ok(())
+}

@@ -1,3 +1,116 @@
 //! Arguments to settings to app to exit code; the only place that prints.
 
-fn main() {}
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use heimpost::app::{self, Address};
+use heimpost::cli::args::{Arguments, Command};
+use heimpost::cli::{Failure, Operation, Output, Progress, connect};
+use heimpost::clock::Clock;
+use heimpost::config::{self, Settings};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&format!("heimpost: {failure}"));
+            ExitCode::from(failure.exit_status())
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let settings = config::load(arguments.config.as_deref(), arguments.data.as_deref())
+        .map_err(|e| Failure::Usage(e.to_string()))?;
+    let clock = Clock::system();
+    match arguments
+        .command
+        .unwrap_or(Command::Serve)
+        .into_operation()?
+    {
+        None => serve(&settings),
+        Some(operation) => command(&operation, &settings, &clock),
+    }
+}
+
+/// Runs the daemon until a signal stops it.
+fn serve(settings: &Settings) -> Result<(), Failure> {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .with_env_var("HEIMPOST_LOG")
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    app::run(settings, connect::handler, say_ready)
+        .map(|_| ())
+        .map_err(|e| Failure::Failed(e.to_string()))
+}
+
+fn say_ready(addresses: &[Address]) {
+    let list: Vec<_> = addresses
+        .iter()
+        .map(|(name, at)| format!("{name} {at}"))
+        .collect();
+    say(&format!("ready: {}", list.join(", ")));
+}
+
+fn command(operation: &Operation, settings: &Settings, clock: &Clock) -> Result<(), Failure> {
+    let mut terminal = Terminal::new();
+    let result = connect::run(operation, settings, clock, &mut terminal);
+    terminal.bar.finish_and_clear();
+    result
+}
+
+/// Writes lines to standard output and draws progress on standard error if a person watches.
+struct Terminal {
+    bar: ProgressBar,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        let target = if std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let template = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self { bar }
+    }
+}
+
+impl Output for Terminal {
+    fn line(&mut self, text: &str) -> std::io::Result<()> {
+        self.bar
+            .suspend(|| writeln!(std::io::stdout().lock(), "{text}"))
+    }
+
+    fn progress(&mut self, progress: &Progress) -> std::io::Result<()> {
+        if let Some(total) = progress.total {
+            self.bar.set_length(total);
+        }
+        self.bar.set_message(progress.what.clone());
+        self.bar.set_position(progress.done);
+        Ok(())
+    }
+}
+
+/// Says something to the person at the terminal; a closed standard error is nobody to tell.
+#[expect(
+    clippy::let_underscore_must_use,
+    reason = "there is no other place to report to"
+)]
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

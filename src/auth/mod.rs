@@ -314,6 +314,11 @@ fn argon2_use(snapshot: &Snapshot) -> store::Result<Argon2Use> {
     Ok(Argon2Use::Nowhere)
 }
 
+/// Makes a password for an account whose owner chose none: as hard to guess as an app password.
+pub fn make_password() -> Result<AppPassword, Error> {
+    Ok(AppPassword::from_random(&random::<APP_PASSWORD_BYTES>()?))
+}
+
 fn random<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
     let mut bytes = [0; BYTES];
     SystemRandom::new()

@@ -128,6 +128,11 @@ impl Store {
         Self::open_on(Arc::new(Directory::new(dir)?), options, now)
     }
 
+    /// Whether `dir` holds a store, open or not.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(INDEX).exists()
+    }
+
     /// A store in memory that forgets everything, for tests.
     pub fn in_memory(options: &Options) -> Result<Self> {
         let now = crate::clock::Clock::virtual_at(crate::clock::Wall::FLOOR).now();

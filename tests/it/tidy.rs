@@ -36,16 +36,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &["store", "mail"]),
     ("transfer", &["delivery", "store", "mail", "clock"]),
     (
-        "cli",
-        &[
-            "transfer", "delivery", "config", "auth", "store", "mail", "clock",
-        ],
+        "net",
+        &["machine", "auth", "store", "mail", "clock", "wake"],
     ),
     (
-        "net",
+        "cli",
         &[
-            "cli", "config", "smtp", "imap", "pop3", "machine", "delivery", "auth", "store",
-            "mail", "clock", "wake",
+            "net", "transfer", "delivery", "config", "auth", "store", "mail", "clock",
         ],
     ),
 ];
@@ -53,7 +50,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// Words that only the named places may use.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb", &["src/store/"]),
-    ("tokio", &["src/net/", "src/app.rs", "src/main.rs"]),
+    ("tokio", &["src/net/", "src/app", "src/main.rs"]),
     ("tokio_rustls", &["src/net/"]),
     ("rustls", &["src/net/"]),
     ("rcgen", &["src/net/"]),

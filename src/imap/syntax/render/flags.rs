@@ -13,9 +13,13 @@ pub fn of_message(out: &mut Vec<u8>, flags: FlagBits, keywords: &[Keyword]) {
     let system = SystemFlags::NAMED.iter();
     let system = system.filter(|(flag, _)| flags.system.contains(*flag));
     let keywords = keywords.iter().zip(0_u32..);
-    let keywords = keywords.filter(|(_, bit)| flags.keywords.checked_shr(*bit).unwrap_or(0) & 1 == 1);
+    let keywords =
+        keywords.filter(|(_, bit)| flags.keywords.checked_shr(*bit).unwrap_or(0) & 1 == 1);
     let names = system.map(|(_, name)| *name);
-    join(out, names.chain(keywords.map(|(keyword, _)| keyword.as_str())));
+    join(
+        out,
+        names.chain(keywords.map(|(keyword, _)| keyword.as_str())),
+    );
 }
 
 fn join<'a>(out: &mut Vec<u8>, names: impl Iterator<Item = &'a str>) {

@@ -1,0 +1,299 @@
+//! The arguments, and what they ask for.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::account::Add;
+use super::operation::{Format, Operation, Password};
+use super::{Failure, Result};
+use crate::mail::secret::Secret;
+
+/// Longest password taken from standard input, in bytes, its line end included.
+const STDIN_BYTES_MAX: u64 = 4096;
+
+/// Mail server for the home office: SMTP, IMAP and POP3 from one store.
+#[derive(Debug, Parser)]
+#[command(name = "heimpost", version, max_term_width = 100)]
+pub struct Arguments {
+    /// Configuration file [default: /etc/heimpost/heimpost.toml if it exists, else desk mode]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data directory, in place of the configured one
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// What to do; `serve` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the mail server (the default)
+    Serve,
+    /// Add, list and change accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Send mail for other names to accounts
+    #[command(subcommand)]
+    Alias(AliasCommand),
+    /// App passwords, one per device
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Show how the box and its store are
+    Status(Listing),
+}
+
+/// How a list is shown.
+#[derive(Debug, Args)]
+pub struct Listing {
+    /// Print JSON for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Args)]
+pub struct PasswordSource {
+    /// Read the password from standard input; without this, one is made and printed
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// `account …`
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Add an account; the first one owns the box
+    Add {
+        /// Its address, which is also its login name
+        address: String,
+        /// Make it the owner of the box
+        #[arg(long)]
+        owner: bool,
+        /// Language of mail from the box to it: de or en
+        #[arg(long)]
+        language: Option<String>,
+        /// Most mail it may keep, such as 2G [default: the box's default]
+        #[arg(long)]
+        quota: Option<String>,
+        #[command(flatten)]
+        #[doc(hidden)]
+        password: PasswordSource,
+    },
+    /// List the accounts
+    List(Listing),
+    /// Remove an account with all its mail
+    Remove {
+        /// Its address
+        address: String,
+        /// Confirm that all its mail shall be deleted
+        #[arg(long, required = true)]
+        delete_mail: bool,
+    },
+    /// Change an account's own password
+    Password {
+        /// Its address
+        address: String,
+        #[command(flatten)]
+        #[doc(hidden)]
+        password: PasswordSource,
+    },
+    /// Set how much mail an account may keep
+    Quota {
+        /// Its address
+        address: String,
+        /// A size such as 2G, or default
+        quota: String,
+    },
+    /// Give an account another address
+    Rename {
+        /// Its address
+        address: String,
+        /// Its new address
+        to: String,
+    },
+}
+
+/// `alias …`
+#[derive(Debug, Subcommand)]
+pub enum AliasCommand {
+    /// Add or replace an alias
+    Add {
+        /// An address, or @domain for all addresses that nobody has
+        from: String,
+        /// Where its mail goes
+        #[arg(required = true)]
+        to: Vec<String>,
+    },
+    /// List the aliases
+    List(Listing),
+    /// Remove an alias
+    Remove {
+        /// Which
+        from: String,
+    },
+}
+
+/// `device …`
+#[derive(Debug, Subcommand)]
+pub enum DeviceCommand {
+    /// Add a device and print its app password
+    Add {
+        /// The account's address
+        account: String,
+        /// A name for the device, such as "Anna's phone"
+        name: String,
+        /// What deleting by POP3 does: delete, keep:DAYS or move
+        #[arg(long, default_value = "keep:30", value_name = "POLICY")]
+        pop3_delete: String,
+    },
+    /// List devices
+    List {
+        /// Of one account only
+        account: Option<String>,
+        #[command(flatten)]
+        #[doc(hidden)]
+        listing: Listing,
+    },
+    /// Make an app password useless
+    Revoke {
+        /// The account's address
+        account: String,
+        /// The device's name
+        name: String,
+    },
+}
+
+impl Listing {
+    fn format(&self) -> Format {
+        if self.json {
+            Format::Json
+        } else {
+            Format::Table
+        }
+    }
+}
+
+impl PasswordSource {
+    /// The password, without the one line end that a shell puts behind it.
+    fn read(&self) -> Result<Option<Password>> {
+        if !self.password_stdin {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        std::io::stdin()
+            .take(STDIN_BYTES_MAX)
+            .read_to_string(&mut text)?;
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        if text.is_empty() {
+            return Err(Failure::Usage(
+                "standard input holds no password".to_owned(),
+            ));
+        }
+        Ok(Some(Password(Secret::new(text))))
+    }
+}
+
+impl Command {
+    /// The operation meant, or `None` for [`Command::Serve`]. Reads standard input where that is asked for.
+    pub fn into_operation(self) -> Result<Option<Operation>> {
+        match self {
+            Self::Serve => Ok(None),
+            Self::Account(command) => command.into_operation().map(Some),
+            Self::Alias(command) => Ok(Some(command.into_operation())),
+            Self::Device(command) => Ok(Some(command.into_operation())),
+            Self::Status(listing) => Ok(Some(Operation::Status(listing.format()))),
+        }
+    }
+}
+
+impl AccountCommand {
+    fn into_operation(self) -> Result<Operation> {
+        Ok(match self {
+            Self::Add {
+                address,
+                owner,
+                language,
+                quota,
+                password,
+            } => {
+                let password = password.read()?;
+                Operation::AccountAdd(Add {
+                    address,
+                    owner,
+                    language,
+                    quota,
+                    password,
+                })
+            }
+            Self::List(listing) => Operation::AccountList(listing.format()),
+            Self::Remove {
+                address,
+                delete_mail: _,
+            } => Operation::AccountRemove { address },
+            Self::Password { address, password } => Operation::AccountPassword {
+                address,
+                password: password.read()?,
+            },
+            Self::Quota { address, quota } => Operation::AccountQuota { address, quota },
+            Self::Rename { address, to } => Operation::AccountRename { address, to },
+        })
+    }
+}
+
+impl AliasCommand {
+    fn into_operation(self) -> Operation {
+        match self {
+            Self::Add { from, to } => Operation::AliasAdd { from, to },
+            Self::List(listing) => Operation::AliasList(listing.format()),
+            Self::Remove { from } => Operation::AliasRemove { from },
+        }
+    }
+}
+
+impl DeviceCommand {
+    fn into_operation(self) -> Operation {
+        match self {
+            Self::Add {
+                account,
+                name,
+                pop3_delete,
+            } => Operation::DeviceAdd {
+                account,
+                name,
+                pop3_delete,
+            },
+            Self::List { account, listing } => Operation::DeviceList {
+                account,
+                format: listing.format(),
+            },
+            Self::Revoke { account, name } => Operation::DeviceRevoke { account, name },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_means_serve() {
+        let arguments = Arguments::try_parse_from(["heimpost", "--data", "x"]).unwrap();
+        assert!(arguments.command.is_none());
+        assert_eq!(arguments.data, Some(PathBuf::from("x")));
+    }
+}

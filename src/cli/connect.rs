@@ -1,0 +1,189 @@
+//! Where an operation runs: in the daemon over its control socket, or here with the store opened by this process.
+//!
+//! On the socket the command writes one JSON line (the [`Operation`]) and reads [`Frame`]s, one per line, until one says
+//! that it is over. [`handler`] is the daemon's end of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Context, Failure, Frame, Operation, Output, Progress, Result, execute};
+use crate::auth::Auth;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::net::control::{self, Connection, Handler, Replies};
+use crate::store::{Error, Options, Store};
+
+/// How long a command waits for another process to let go of the store.
+const STORE_LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long it waits between two tries.
+const STORE_LOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// Runs `operation` where the store is.
+pub fn run(
+    operation: &Operation,
+    settings: &Settings,
+    clock: &Clock,
+    output: &mut dyn Output,
+) -> Result<()> {
+    become_owner(&settings.data)?;
+    let daemon = control::connect(&settings.data);
+    let place = |e| {
+        Failure::failed(format!(
+            "control socket in {}: {e}",
+            settings.data.display()
+        ))
+    };
+    if let Some(connection) = daemon.map_err(place)? {
+        return ask(connection, operation, output);
+    }
+    let context = open(operation, settings, clock)?;
+    execute(operation, &context, output)
+}
+
+/// The daemon's end: runs each request on the open store and sends back what it says.
+pub fn handler(store: &Store, settings: &Settings, clock: &Clock) -> Handler {
+    let context = Context {
+        store: store.clone(),
+        auth: Auth::new(store.clone()),
+        settings: settings.clone(),
+        clock: clock.clone(),
+    };
+    control::handler(move |request, replies| answer(request, &context, replies))
+}
+
+fn answer(request: &str, context: &Context, replies: &mut Replies) {
+    let result = match serde_json::from_str::<Operation>(request) {
+        Ok(operation) => execute(&operation, context, &mut Sender(replies)),
+        Err(error) => Err(Failure::Usage(format!(
+            "no operation of this version: {error}"
+        ))),
+    };
+    let last = match result {
+        Ok(()) => Frame::Done,
+        Err(Failure::Failed(problem)) => Frame::Failed(problem),
+        Err(Failure::Usage(problem)) => Frame::Usage(problem),
+    };
+    if send(replies, &last).is_err() {
+        tracing::debug!("a command left before it was told how it ended");
+    }
+}
+
+/// What an operation says, on its way to a command.
+struct Sender<'a>(&'a mut Replies);
+
+impl Output for Sender<'_> {
+    fn line(&mut self, text: &str) -> std::io::Result<()> {
+        send(self.0, &Frame::Line(text.to_owned()))
+    }
+
+    fn progress(&mut self, progress: &Progress) -> std::io::Result<()> {
+        send(self.0, &Frame::Progress(progress.clone()))
+    }
+}
+
+fn send(replies: &mut Replies, frame: &Frame) -> std::io::Result<()> {
+    let line = serde_json::to_string(frame)?;
+    replies.send(line).map_err(std::io::Error::other)
+}
+
+/// The store options that settings mean.
+pub fn store_options(settings: &Settings) -> Options {
+    Options {
+        capacity_bytes_max: settings.storage.capacity_max,
+        reserve_bytes: settings.storage.reserve,
+        quota_default_bytes: Some(settings.account.quota_default),
+        ..Options::default()
+    }
+}
+
+fn ask(connection: Connection, operation: &Operation, output: &mut dyn Output) -> Result<()> {
+    let request = serde_json::to_string(operation).map_err(|e| Failure::failed(e.to_string()))?;
+    let mut result = Err(Failure::failed(
+        "the daemon ended the connection before the command was done",
+    ));
+    connection.call(&request, |line| {
+        if let Some(end) = take(line, output) {
+            result = end;
+        }
+    })?;
+    result
+}
+
+/// Acts on one frame; `Some` when it was the last.
+fn take(line: &str, output: &mut dyn Output) -> Option<Result<()>> {
+    let said = match serde_json::from_str(line) {
+        Ok(Frame::Line(text)) => output.line(&text),
+        Ok(Frame::Progress(progress)) => output.progress(&progress),
+        Ok(Frame::Done) => return Some(Ok(())),
+        Ok(Frame::Failed(problem)) => return Some(Err(Failure::Failed(problem))),
+        Ok(Frame::Usage(problem)) => return Some(Err(Failure::Usage(problem))),
+        Err(error) => {
+            return Some(Err(Failure::failed(format!(
+                "the daemon answers strangely: {error}"
+            ))));
+        }
+    };
+    said.err().map(|error| Err(error.into()))
+}
+
+fn open(operation: &Operation, settings: &Settings, clock: &Clock) -> Result<Context> {
+    if !operation.creates_store() && !Store::exists(&settings.data) {
+        return Err(Failure::failed(format!(
+            "there is no store in {}; `heimpost serve` or `heimpost account add` makes one",
+            settings.data.display()
+        )));
+    }
+    let store = open_waiting(settings, clock)?;
+    let auth = Auth::new(store.clone());
+    Ok(Context {
+        store,
+        auth,
+        settings: settings.clone(),
+        clock: clock.clone(),
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command waits for another process, which tells nobody"
+)]
+fn open_waiting(settings: &Settings, clock: &Clock) -> Result<Store> {
+    let until = clock.now().mono + STORE_LOCK_WAIT;
+    loop {
+        match Store::open(&settings.data, &store_options(settings), clock.now()) {
+            Err(Error::InUse) if clock.now().mono < until => std::thread::sleep(STORE_LOCK_RETRY),
+            Err(error) => {
+                return Err(Failure::failed(format!(
+                    "{}: {error}",
+                    settings.data.display()
+                )));
+            }
+            Ok(store) => return Ok(store),
+        }
+    }
+}
+
+/// As root, becomes the owner of the data directory, so that no file in it ends up belonging to root.
+fn become_owner(data: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let Ok(metadata) = std::fs::metadata(data) else {
+        return Ok(());
+    };
+    if metadata.uid() == 0 {
+        return Ok(());
+    }
+    let failed = |e: rustix::io::Errno| {
+        Failure::failed(format!(
+            "cannot become the owner of {}: {e}",
+            data.display()
+        ))
+    };
+    let gid = rustix::process::Gid::from_raw(metadata.gid());
+    let uid = rustix::process::Uid::from_raw(metadata.uid());
+    rustix::thread::set_thread_groups(&[]).map_err(failed)?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(failed)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(failed)
+}

@@ -116,6 +116,19 @@ pub fn without_trailing_separator(name: &[u8]) -> &[u8] {
     name.strip_suffix(b"/").unwrap_or(name)
 }
 
+/// A pattern or reference of LIST as UTF-8, from modified UTF-7 or UTF-8; wildcards stay as they are.
+pub fn decoded_pattern(bytes: &[u8]) -> Result<String, MailboxNameError> {
+    let text = if bytes.is_ascii() {
+        decode_utf7(bytes)
+    } else {
+        String::from_utf8(bytes.to_vec()).ok()
+    };
+    match text {
+        Some(text) => Ok(text.nfc().collect()),
+        None => error("the pattern is neither modified UTF-7 nor UTF-8"),
+    }
+}
+
 /// Besides LIST's wildcards, what RFC 5198 2 keeps out of text: control characters and line separators.
 fn is_refused(c: char) -> bool {
     c.is_control() || matches!(c, '%' | '*' | '\u{2028}' | '\u{2029}')

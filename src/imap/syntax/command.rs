@@ -113,7 +113,7 @@ pub struct Append {
 }
 
 /// One message of an APPEND, without its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppendMessage {
     /// Flags.
     pub flags: Flags,
@@ -124,7 +124,7 @@ pub struct AppendMessage {
 }
 
 /// An announced literal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Literal {
     /// Length in bytes.
     pub bytes: u64,
@@ -133,9 +133,10 @@ pub struct Literal {
 }
 
 /// Whether the client waits before it sends a literal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sync {
     /// `{n}`: waits for a continuation request.
+    #[default]
     Synchronizing,
     /// `{n+}` (RFC 7888): sends at once.
     NonSynchronizing,

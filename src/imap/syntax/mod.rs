@@ -6,7 +6,19 @@
 pub mod command;
 pub mod error;
 pub mod fetch;
+pub mod lexer;
+pub mod literal;
+pub mod parse;
 pub mod render;
 pub mod response;
 pub mod search;
 pub mod sequence;
+
+use command::Command;
+use lexer::Dialect;
+use parse::Rejected;
+
+/// Parses one whole command in the default dialect: all its lines and literals, final CRLF included.
+pub fn parse_command(input: &[u8]) -> Result<Command, Rejected> {
+    parse::command(input, Dialect::default())
+}

@@ -1,11 +1,11 @@
 //! What SEARCH can look for (RFC 3501 6.4.4, RFC 7162 3.1.5): a tree of keys.
 //!
 //! Keys that are short for others are written out by the parser: `UNSEEN` is `Not(Flag(SEEN))`, `NEW` is
-//! `And([Recent, Not(Flag(SEEN))])`, `FROM x` is `Header("From", x)`, `ON d` is one day of `BEFORE` and `SINCE`.
-
-use jiff::civil::Date;
+//! `And([Recent, Not(Flag(SEEN))])`, `FROM x` is
+//! `Header("FROM", x)`.
 
 use super::sequence::SequenceSet;
+use crate::mail::date::Date;
 use crate::mail::flags::{Keyword, SystemFlags};
 
 /// Deepest nesting of keys (parentheses, OR, NOT).
@@ -37,10 +37,14 @@ pub enum SearchKey {
     Recent,
     /// `BEFORE`, on the internal date.
     Before(Date),
+    /// `ON`, on the internal date.
+    On(Date),
     /// `SINCE`, on the internal date: that day or later.
     Since(Date),
     /// `SENTBEFORE`, on the Date field.
     SentBefore(Date),
+    /// `SENTON`, on the Date field.
+    SentOn(Date),
     /// `SENTSINCE`, on the Date field: that day or later.
     SentSince(Date),
     /// `LARGER`, in bytes.

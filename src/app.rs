@@ -259,6 +259,7 @@ async fn try_open(settings: &Settings, clock: &Clock) -> store::Result<Store> {
         reserve_bytes: settings.storage.reserve,
         quota_default_bytes: Some(settings.account.quota_default),
         cache_bytes: STORE_CACHE_BYTES,
+        ..Options::default()
     };
     let (data, now) = (settings.data.clone(), clock.now());
     let opened = spawn_blocking(move || Store::open(&data, &options, now));

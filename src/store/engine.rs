@@ -1,21 +1,18 @@
-//! What is behind a [`Store`] handle: the index, its writer, and how they are opened and closed.
+//! The index database: how it is opened, written, and opened again after a fault.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use redb::{Builder, Database, ReadableDatabase, WriteTransaction};
+use redb::{Builder, Database, ReadableDatabase};
 
-use super::blob::{self, BlobReader, BlobWriter};
+use super::blob::Pins;
 use super::change::Bus;
-use super::media::{Backend, Directory, Media, Memory};
-use super::pop3::AgeBaseline;
-use super::tx::{Effects, Snapshot, Tx};
-use super::writer::Writer;
-use super::{Error, Options, Result, Store, migrate};
-use crate::clock::Now;
-use crate::mail::ids::BlobId;
+use super::due::Due;
+use super::media::{Backend, Media};
+use super::tx::{Effects, Snapshot};
+use super::{Error, Options, Result};
 
-const INDEX: &str = "index.redb";
+pub(super) const INDEX: &str = "index.redb";
 
 impl Error {
     /// A fault told by the operating system or a library.
@@ -43,46 +40,89 @@ faults!(
     redb::TransactionError
 );
 
+/// What went wrong so far, for the owner.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Number of faults since the store was opened. The store goes on after each.
+    pub faults: u64,
+    /// What the last one said.
+    pub last_fault: Option<String>,
+}
+
 /// The index database. redb refuses to write after an IO error until it is opened again: [`Index::recover`].
 #[derive(Debug)]
 pub(super) struct Index {
     media: Arc<dyn Media>,
     cache_bytes: usize,
-    database: Mutex<Option<Arc<Database>>>,
+    /// Held for reading by every transaction that writes, so that nobody opens the file again under it.
+    database: RwLock<Option<Database>>,
+    /// Whether anything was committed since the last settle.
+    unsettled: AtomicBool,
+    health: Mutex<Health>,
     pub(super) bus: Bus,
+    pub(super) pins: Pins,
+    pub(super) due: Due,
 }
 
 impl Index {
-    fn open(media: Arc<dyn Media>, options: &Options) -> Result<Self> {
+    pub(super) fn open(media: Arc<dyn Media>, options: &Options) -> Result<Self> {
         let index = Self {
             media,
             cache_bytes: options.cache_bytes,
-            database: Mutex::new(None),
+            database: RwLock::new(None),
+            unsettled: AtomicBool::new(false),
+            health: Mutex::new(Health::default()),
             bus: Bus::default(),
+            pins: Pins::default(),
+            due: Due::default(),
         };
-        index.database()?;
+        index.with_database(|_| Ok(()))?;
         Ok(index)
     }
 
-    /// The open database; opens it again after a fault.
-    fn database(&self) -> Result<Arc<Database>> {
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(database) = &*database {
-            return Ok(Arc::clone(database));
+    /// Lends the database to a user who finishes with it before returning. Opens it if a fault closed it.
+    fn with_database<T>(&self, mut user: impl FnMut(&Database) -> Result<T>) -> Result<T> {
+        loop {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(database) = &*database {
+                return user(database);
+            }
+            drop(database);
+            let mut database = self
+                .database
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            if database.is_none() {
+                let device = self.media.open(INDEX).map_err(Error::io)?;
+                let opened = Builder::new()
+                    .set_cache_size(self.cache_bytes)
+                    .create_with_backend(Backend(device))?;
+                *database = Some(opened);
+            }
         }
-        let device = self.media.open(INDEX).map_err(Error::io)?;
-        let opened = Builder::new()
-            .set_cache_size(self.cache_bytes)
-            .create_with_backend(Backend(device))?;
-        Ok(Arc::clone(database.insert(Arc::new(opened))))
     }
 
-    pub(super) fn begin_write(&self) -> Result<WriteTransaction> {
-        Ok(self.database()?.begin_write()?)
+    /// Lends the database to the writer.
+    pub(super) fn write<T>(&self, user: impl FnMut(&Database) -> Result<T>) -> Result<T> {
+        self.unsettled.store(true, Ordering::SeqCst);
+        self.with_database(user)
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot> {
-        Ok(Snapshot::new(self.database()?.begin_read()?))
+        self.with_database(|database| Ok(Snapshot::new(database.begin_read()?)))
+    }
+
+    /// An empty quick-repair commit, after which a crash costs the next start nothing. Nothing if nothing happened.
+    pub(super) fn settle(&self) -> Result<()> {
+        if !self.unsettled.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let settled = self.with_database(|database| {
+            let mut txn = database.begin_write()?;
+            txn.set_quick_repair(true);
+            Ok(txn.commit()?)
+        });
+        settled.inspect_err(|error| self.recover(error))
     }
 
     /// Tells everyone what became durable.
@@ -93,81 +133,42 @@ impl Index {
         for (account, change) in effects.changes {
             self.bus.broadcast(account, change);
         }
+        self.due.add(effects.staged, effects.garbage);
     }
 
-    /// Drops the database after a fault, so that its next user opens it anew.
+    /// After an error of a commit: reports it and makes sure that the next one has a database that works.
     pub(super) fn recover(&self, error: &Error) {
-        tracing::error!(%error, "store fault; opening the index again");
-        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-/// Behind all handles of one store.
-#[derive(Debug)]
-pub(super) struct Inner {
-    pub(super) writer: Writer,
-    pub(super) index: Arc<Index>,
-    pub(super) options: Options,
-    pub(super) age: AgeBaseline,
-}
-
-impl Inner {
-    /// Runs `op` in the next transaction and returns once that is durable and the change bus was told. `op` may run
-    /// several times: it must not keep what it saw in a run before.
-    pub(super) fn commit<T: Send + 'static>(
-        &self,
-        op: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.writer.commit(op)
-    }
-}
-
-impl Store {
-    /// Opens the store in `dir`, making it if the directory has none. [`Error::InUse`] if another process has it.
-    pub fn open(dir: &Path, options: &Options, now: Now) -> Result<Self> {
-        Self::open_on(Arc::new(Directory::new(dir)?), options, now)
+        self.note_fault(error);
+        self.check_usable();
     }
 
-    /// Whether `dir` holds a store, open or not.
-    pub fn exists(dir: &Path) -> bool {
-        dir.join(INDEX).exists()
+    /// Drops the database if it refuses to go on, so that its next user opens it anew.
+    pub(super) fn check_usable(&self) {
+        let mut database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if database
+            .as_ref()
+            .is_some_and(|open| open.begin_write().is_err())
+        {
+            *database = None;
+        }
     }
 
-    /// A store in memory that forgets everything, for tests.
-    pub fn in_memory(options: &Options) -> Result<Self> {
-        let now = crate::clock::Clock::virtual_at(crate::clock::Wall::FLOOR).now();
-        Self::open_on(Arc::new(Memory::default()), options, now)
+    /// Counts a fault and remembers what it said.
+    pub(super) fn note_fault(&self, error: &Error) {
+        tracing::error!(%error, "store fault");
+        let mut health = self.lock_health();
+        health.faults += 1;
+        health.last_fault = Some(error.to_string());
     }
 
-    /// Opens the store on any media.
-    pub fn open_on(media: Arc<dyn Media>, options: &Options, _now: Now) -> Result<Self> {
-        let index = Arc::new(Index::open(media, options)?);
-        let writer = Writer::start(Arc::clone(&index))?;
-        let inner = Inner {
-            writer,
-            index,
-            options: options.clone(),
-            age: AgeBaseline::default(),
-        };
-        inner.commit(migrate::prepare)?;
-        inner.commit(|tx| blob::create_tables(tx))?;
-        let store = Self(Arc::new(inner));
-        store.purge()?;
-        Ok(store)
+    pub(super) fn health(&self) -> Health {
+        self.lock_health().clone()
     }
 
-    /// A consistent view for reading.
-    pub fn snapshot(&self) -> Result<Snapshot> {
-        self.0.index.snapshot()
-    }
-
-    /// Begins a blob. `bytes_expected` (SIZE, literal length) lets a refusal come early; it is no promise.
-    pub fn begin_blob(&self, _bytes_expected: Option<u64>) -> Result<BlobWriter> {
-        BlobWriter::new()
-    }
-
-    /// Opens a blob for reading.
-    pub fn blob(&self, id: BlobId) -> Result<BlobReader> {
-        BlobReader::open(Arc::clone(&self.0.index), id)
+    fn lock_health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

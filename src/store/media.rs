@@ -35,6 +35,8 @@ pub trait Device: Debug + Send + Sync {
 pub trait Media: Debug + Send + Sync {
     /// Opens a file, making it if there is none.
     fn open(&self, name: &str) -> io::Result<Arc<dyn Device>>;
+    /// Opens a file that must exist.
+    fn open_existing(&self, name: &str) -> io::Result<Arc<dyn Device>>;
     /// Names of all files below `prefix`, ascending.
     fn list(&self, prefix: &str) -> io::Result<Vec<String>>;
     /// Removes a file; one that is gone is no error.
@@ -95,6 +97,12 @@ impl Media for Directory {
         Ok(Arc::new(FileDevice(file)))
     }
 
+    fn open_existing(&self, name: &str) -> io::Result<Arc<dyn Device>> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).open(self.path.join(name))?;
+        Ok(Arc::new(FileDevice(file)))
+    }
+
     fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(self.path.join(prefix))? {
@@ -149,6 +157,14 @@ impl Media for Memory {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let device = files.entry(name.to_owned()).or_default();
         Ok(Arc::<MemoryDevice>::clone(device))
+    }
+
+    fn open_existing(&self, name: &str) -> io::Result<Arc<dyn Device>> {
+        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match files.get(name) {
+            Some(device) => Ok(Arc::<MemoryDevice>::clone(device)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     fn list(&self, prefix: &str) -> io::Result<Vec<String>> {

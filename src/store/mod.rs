@@ -16,18 +16,26 @@ pub mod transfer;
 pub mod types;
 
 mod blob;
+mod blob_reader;
+mod blob_writer;
 mod codec;
 mod counters;
+mod due;
 mod engine;
 mod flags;
 mod frames;
 mod message;
 mod migrate;
+mod open;
 mod purge;
 mod record;
 mod schema;
 mod squeeze;
+mod staged;
 mod tx;
+mod upkeep;
+mod volume;
+mod volumes;
 mod writer;
 
 #[cfg(test)]
@@ -36,13 +44,17 @@ mod row_tests;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::mail::address::Address;
 use crate::mail::ids::{AccountId, DeviceId, Serial};
 use crate::wake::Wake;
-pub use blob::{BlobReader, BlobWriter, NewBlob};
+pub use blob::NewBlob;
+pub use blob_reader::BlobReader;
+pub use blob_writer::BlobWriter;
 use change::Subscription;
-use engine::Inner;
+pub use engine::Health;
+use open::Inner;
 pub use tx::Snapshot;
 use types::{Filing, Language};
 
@@ -89,6 +101,23 @@ pub struct Options {
     pub quota_default_bytes: Option<u64>,
     /// Page cache of the index, in bytes.
     pub cache_bytes: usize,
+    /// Stored bytes of blobs at which a volume is full.
+    pub volume_bytes_max: u64,
+    /// Who does the work that deliveries leave for later.
+    pub upkeep: Upkeep,
+}
+
+/// Who moves the stage, removes garbage and settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkeep {
+    /// A thread: when enough has gathered, or when nothing was committed for `quiet`.
+    Thread {
+        /// Time without a commit after which the store settles.
+        quiet: Duration,
+    },
+    /// Whoever's commit makes it due; the store settles only when asked to, and when it closes. For tests that must
+    /// run the same way each time.
+    Inline,
 }
 
 impl Default for Options {
@@ -98,6 +127,10 @@ impl Default for Options {
             reserve_bytes: 64 << 20,
             quota_default_bytes: Some(5 << 30),
             cache_bytes: 8 << 20,
+            volume_bytes_max: 224 << 20,
+            upkeep: Upkeep::Thread {
+                quiet: Duration::from_secs(2),
+            },
         }
     }
 }

@@ -22,13 +22,15 @@
 //! | `pop3_marks` | serial, device | bits (1 fetched, 2 hidden), age-clock second of hiding uint |
 //! | `purges` | mailbox | account: its messages are gone for all, and are being removed |
 //!
+//! Tables of the engine: `ids` (module `tx`), and `stage`, `places`, `moved`, `shared`, `garbage` (module `blob`).
+//!
 //! Everything that a delivery counts up lies in `counters`, so that one page takes it. `flags` is also the UID index
 //! and all that a scan of a mailbox reads. Serials rise, so `records` fills its leaves.
 
 use redb::TableDefinition;
 
-use super::Result;
 use super::tx::Tx;
+use super::{Result, blob};
 
 /// Version of the whole on-disk format; see `migrate`.
 pub(super) const FORMAT_VERSION: u64 = 1;
@@ -92,5 +94,5 @@ pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
     tx.write(EXPUNGED)?;
     tx.write(POP3_MARKS)?;
     tx.write(PURGES)?;
-    Ok(())
+    blob::create_tables(tx)
 }

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use redb::{Key, ReadTransaction, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
 
 use super::Result;
+use super::blob::Pins;
 use super::change::Change;
+use super::due::Staged;
 use crate::mail::ids::AccountId;
 
 /// Next identifiers: [`Kind`] as number -> lowest number that was never set aside.
@@ -55,7 +57,7 @@ pub(super) enum Kind {
     /// Blobs that come through the stage.
     Blob = 4,
     /// Blobs that were streamed into a volume.
-    LargeBlob = 5,
+    StreamedBlob = 5,
 }
 
 impl Kind {
@@ -65,7 +67,7 @@ impl Kind {
         match self {
             Self::Account | Self::Device | Self::Mailbox => 1,
             Self::Serial | Self::Blob => 256,
-            Self::LargeBlob => 64,
+            Self::StreamedBlob => 64,
         }
     }
 }
@@ -79,11 +81,14 @@ pub(super) struct IdPool(BTreeMap<Kind, (u64, u64)>);
 pub(super) struct Effects {
     pub(super) changes: Vec<(AccountId, Change)>,
     pub(super) calls: Vec<Box<dyn FnOnce() + Send>>,
+    pub(super) staged: Staged,
+    pub(super) garbage: u64,
 }
 
 /// The write transaction as one closure sees it.
 pub(super) struct Tx<'t> {
     txn: &'t WriteTransaction,
+    pins: &'t Pins,
     ids: IdPool,
     effects: Effects,
     changed: Cell<bool>,
@@ -96,9 +101,10 @@ impl std::fmt::Debug for Tx<'_> {
 }
 
 impl<'t> Tx<'t> {
-    pub(super) fn new(txn: &'t WriteTransaction, ids: IdPool) -> Self {
+    pub(super) fn new(txn: &'t WriteTransaction, pins: &'t Pins, ids: IdPool) -> Self {
         Self {
             txn,
+            pins,
             ids,
             effects: Effects::default(),
             changed: Cell::new(false),
@@ -147,6 +153,22 @@ impl<'t> Tx<'t> {
         let end = next.saturating_add(kind.block());
         table.insert(kind as u8, end)?;
         Ok((next, end))
+    }
+
+    /// Blobs that are being read.
+    pub(super) fn pins(&self) -> &Pins {
+        self.pins
+    }
+
+    /// A blob of that many bytes was put into the stage.
+    pub(super) fn count_staged(&mut self, bytes: u64) {
+        self.effects.staged.bytes += bytes;
+        self.effects.staged.blobs += 1;
+    }
+
+    /// A blob was listed for removal.
+    pub(super) fn count_garbage(&mut self) {
+        self.effects.garbage += 1;
     }
 
     /// Tells the change bus once this is durable.

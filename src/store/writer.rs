@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use redb::Database;
+
 use super::engine::Index;
 use super::tx::{IdPool, Tx};
 use super::{Error, Result};
@@ -89,7 +91,9 @@ fn run(index: &Index, waiting: &Receiver<Job>) {
         let mut jobs = vec![first];
         jobs.extend(waiting.try_iter().take(BATCH_MAX - 1));
         let mut results = vec![Ok(()); jobs.len()];
-        if let Err(error) = run_batch(index, &mut ids, &mut jobs, &mut results) {
+        let run =
+            index.write(|database| run_batch((database, index), &mut ids, &mut jobs, &mut results));
+        if let Err(error) = run {
             ids = IdPool::default();
             index.recover(&error);
             for result in &mut results {
@@ -97,6 +101,9 @@ fn run(index: &Index, waiting: &Receiver<Job>) {
                     *result = Err(error.clone());
                 }
             }
+        }
+        if results.iter().any(is_fault) {
+            index.check_usable();
         }
         for (job, result) in jobs.into_iter().zip(results) {
             let Job { op, answer } = job;
@@ -107,16 +114,20 @@ fn run(index: &Index, waiting: &Receiver<Job>) {
     }
 }
 
+fn is_fault(result: &Result<()>) -> bool {
+    matches!(result, Err(Error::Fault(_)))
+}
+
 /// Runs the jobs that have not failed yet in one transaction, as often as it takes. An error is one of the commit.
 fn run_batch(
-    index: &Index,
+    (database, index): (&Database, &Index),
     ids: &mut IdPool,
     jobs: &mut [Job],
     results: &mut [Result<()>],
 ) -> Result<()> {
     loop {
-        let txn = index.begin_write()?;
-        let mut tx = Tx::new(&txn, ids.clone());
+        let txn = database.begin_write()?;
+        let mut tx = Tx::new(&txn, &index.pins, ids.clone());
         let mut changed = false;
         let mut spoiled = false;
         for (job, result) in jobs.iter_mut().zip(results.iter_mut()) {

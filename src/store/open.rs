@@ -1,0 +1,149 @@
+//! Opening and closing: what is behind a [`Store`] handle.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::blob_reader::BlobReader;
+use super::blob_writer::BlobWriter;
+use super::engine::{Health, INDEX, Index};
+use super::media::{Directory, Media, Memory};
+use super::pop3::AgeBaseline;
+use super::tx::{Kind, Snapshot, Tx};
+use super::upkeep::{Core, Keeper};
+use super::volume::STREAMED;
+use super::volumes::Volumes;
+use super::writer::Writer;
+use super::{Options, Result, Store, Upkeep, migrate};
+use crate::clock::{Clock, Now, Wall};
+use crate::mail::ids::BlobId;
+
+/// Behind all handles of one store.
+#[derive(Debug)]
+pub(super) struct Inner {
+    keeper: Option<Keeper>,
+    pub(super) core: Arc<Core>,
+    pub(super) index: Arc<Index>,
+    pub(super) options: Options,
+    pub(super) age: AgeBaseline,
+    /// Identifiers set aside for streamed blobs.
+    streamed_ids: Arc<Mutex<Range<u64>>>,
+}
+
+impl Inner {
+    fn open(media: &Arc<dyn Media>, options: &Options) -> Result<Self> {
+        let index = Arc::new(Index::open(Arc::clone(media), options)?);
+        let volumes = Volumes::new(
+            Arc::clone(media),
+            Arc::clone(&index),
+            options.volume_bytes_max,
+        );
+        let core = Arc::new(Core {
+            writer: Writer::start(Arc::clone(&index))?,
+            index: Arc::clone(&index),
+            volumes: Arc::new(volumes),
+            upkeep: Mutex::new(()),
+        });
+        core.writer.commit(migrate::prepare)?;
+        let keeper = match options.upkeep {
+            Upkeep::Thread { quiet } => Some(Keeper::start(&core, quiet)?),
+            Upkeep::Inline => None,
+        };
+        Ok(Self {
+            keeper,
+            core,
+            index,
+            options: options.clone(),
+            age: AgeBaseline::default(),
+            streamed_ids: Arc::default(),
+        })
+    }
+
+    /// Runs `op` in the next transaction and returns once that is durable and the change bus was told. `op` may run
+    /// several times: it must not keep what it saw in a run before.
+    pub(super) fn commit<T: Send + 'static>(
+        &self,
+        op: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let result = self.core.writer.commit(op);
+        if self.keeper.is_none() {
+            self.core.keep_up_if_due();
+        }
+        result
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.keeper = None;
+        if let Err(error) = self.core.settle() {
+            tracing::error!(%error, "store could not be settled");
+        }
+    }
+}
+
+/// The next identifier of a streamed blob; commits when the ones set aside are used up.
+fn next_streamed(core: &Core, ids: &Mutex<Range<u64>>) -> Result<u64> {
+    let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
+    if ids.is_empty() {
+        *ids = core.writer.commit(|tx| tx.next_ids(Kind::StreamedBlob))?;
+    }
+    let next = ids.next().unwrap_or_default();
+    Ok(STREAMED | next)
+}
+
+impl Store {
+    /// Opens the store in `dir`, making it if the directory has none. [`super::Error::InUse`] if another process has
+    /// it.
+    pub fn open(dir: &Path, options: &Options, now: Now) -> Result<Self> {
+        Self::open_on(Arc::new(Directory::new(dir)?), options, now)
+    }
+
+    /// Whether `dir` holds a store, open or not.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(INDEX).exists()
+    }
+
+    /// A store in memory that forgets everything, for tests.
+    pub fn in_memory(options: &Options) -> Result<Self> {
+        let now = Clock::virtual_at(Wall::FLOOR).now();
+        Self::open_on(Arc::new(Memory::default()), options, now)
+    }
+
+    /// Opens the store on any media.
+    pub fn open_on(media: Arc<dyn Media>, options: &Options, _now: Now) -> Result<Self> {
+        let store = Self(Arc::new(Inner::open(&media, options)?));
+        store.purge()?;
+        Ok(store)
+    }
+
+    /// Does all that waits, so that a crash from here on costs the next start nothing. Happens by itself when the
+    /// store is quiet and when it closes.
+    pub fn settle(&self) -> Result<()> {
+        self.0.core.settle()
+    }
+
+    /// What went wrong so far.
+    pub fn health(&self) -> Health {
+        self.0.index.health()
+    }
+
+    /// A consistent view for reading.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        self.0.index.snapshot()
+    }
+
+    /// Begins a blob. `bytes_expected` (SIZE, literal length) lets a refusal come early; it is no promise.
+    pub fn begin_blob(&self, _bytes_expected: Option<u64>) -> Result<BlobWriter> {
+        let core = Arc::clone(&self.0.core);
+        let ids = Arc::clone(&self.0.streamed_ids);
+        let next = move || next_streamed(&core, &ids);
+        BlobWriter::new(Arc::clone(&self.0.core.volumes), Box::new(next))
+    }
+
+    /// Opens a blob for reading.
+    pub fn blob(&self, id: BlobId) -> Result<BlobReader> {
+        let volumes = Arc::clone(&self.0.core.volumes);
+        BlobReader::open(Arc::clone(&self.0.index), volumes, id)
+    }
+}

@@ -1,0 +1,499 @@
+//! One volume: a redb file of settled blobs.
+//!
+//! Tables of a volume (`volumes/NNNN.redb`):
+//! - `blobs`: blob -> (plain bytes, digest, stored bytes).
+//! - `pieces`: (blob, frame * 8 + piece) -> bytes. Pieces of a frame, cut by the ladder.
+//! - `tails`: (blob, frame) -> the end of a frame where that is short; short values share pages there.
+//! - `under_way`: blob -> (). Blobs that were streamed in and that the index does not refer to yet.
+//! - `facts`: [`FORMAT`], [`LIVE_BYTES`], [`GENERATION`] -> value.
+//!
+//! Every durable commit is quick-repair, so that a volume opens at once after any crash; pieces of a stream are
+//! committed without durability and become durable with the next durable commit, whoever makes it. That is why
+//! `under_way` exists: opening a volume for writing removes what it lists, unless the index refers to it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use redb::{
+    Builder, Database, Durability, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
+    ReadableTable, Table, TableDefinition, WriteTransaction,
+};
+
+use super::blob::Digest;
+use super::frames;
+use super::media::{Backend, Media};
+use super::{Error, Result};
+
+const BLOBS: TableDefinition<'_, u64, (u64, [u8; 16], u64)> = TableDefinition::new("blobs");
+const PIECES: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("pieces");
+const TAILS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("tails");
+const UNDER_WAY: TableDefinition<'_, u64, ()> = TableDefinition::new("under_way");
+const FACTS: TableDefinition<'_, u8, u64> = TableDefinition::new("facts");
+
+/// Fact: version of this layout.
+const FORMAT: u8 = 0;
+/// Fact: sum of the stored bytes of all blobs.
+const LIVE_BYTES: u8 = 1;
+/// Fact: rises with every durable commit that changed something. A backup compares it.
+const GENERATION: u8 = 2;
+
+const FORMAT_NOW: u64 = 1;
+
+/// Ends of frames below this many bytes go to `tails`.
+const TAIL_BYTES: usize = 2_000;
+
+/// Page cache of one volume.
+const CACHE_BYTES: usize = 1 << 20;
+
+/// What a volume knows of a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) bytes: u64,
+    pub(super) digest: Digest,
+    pub(super) stored_bytes: u64,
+}
+
+/// Whether a commit survives a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sync {
+    Now,
+    WithNext,
+}
+
+enum Open {
+    Closed,
+    Reading(ReadOnlyDatabase),
+    Writing(Database),
+}
+
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "Closed",
+            Self::Reading(_) => "Reading",
+            Self::Writing(_) => "Writing",
+        })
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    open: Open,
+    /// Rises when the database is dropped after a fault: pieces that were not durable are lost then.
+    life: u64,
+}
+
+/// Proof of a commit without durability, for [`Volume::make_durable`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    life: u64,
+    number: u64,
+}
+
+impl Ticket {
+    /// The [`Volume::life`] that it was made in.
+    pub(super) fn life(self) -> u64 {
+        self.life
+    }
+}
+
+/// Decides whether a blob listed as under way stays: the index refers to it, or someone in this process holds it.
+pub(super) trait Orphans: std::fmt::Debug + Send + std::marker::Sync {
+    /// Whether the streamed blob is an orphan.
+    fn is_orphan(&self, volume: u32, blob: u64) -> Result<bool>;
+    /// The highest blob that was ever moved here from the stage: any higher (but streamed) one is a stray copy.
+    fn moved_to(&self) -> Result<u64>;
+}
+
+/// A volume file, opened when needed.
+#[derive(Debug)]
+pub(super) struct Volume {
+    pub(super) number: u32,
+    media: Arc<dyn Media>,
+    orphans: Arc<dyn Orphans>,
+    state: RwLock<State>,
+    /// Commits so far, and how many of them are durable.
+    commits: AtomicU64,
+    durable: Mutex<u64>,
+    /// Streamed blobs that the index refers to now: the next commit takes them off `under_way`.
+    filed: Mutex<Vec<u64>>,
+}
+
+/// The file name of a volume.
+pub(super) fn file_name(number: u32) -> String {
+    format!("volumes/{number:04}.redb")
+}
+
+/// The blobs with identifiers from here on were streamed; lower ones came through the stage.
+pub(super) const STREAMED: u64 = 1 << 63;
+
+impl Volume {
+    pub(super) fn new(number: u32, media: Arc<dyn Media>, orphans: Arc<dyn Orphans>) -> Self {
+        Self {
+            number,
+            media,
+            orphans,
+            state: RwLock::new(State {
+                open: Open::Closed,
+                life: 0,
+            }),
+            commits: AtomicU64::new(0),
+            durable: Mutex::new(0),
+            filed: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Opens the file for writing, making it if there is none.
+    pub(super) fn write_ready(&self) -> Result<()> {
+        self.open_for_writing()
+    }
+
+    /// Runs `op` in a transaction of its own. Other writers of this volume wait meanwhile.
+    pub(super) fn write<T>(
+        &self,
+        sync: Sync,
+        op: impl FnOnce(&mut VolumeTx<'_>) -> Result<T>,
+    ) -> Result<(T, Ticket)> {
+        self.open_for_writing()?;
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let life = state.life;
+        let Open::Writing(database) = &state.open else {
+            return Err(Error::Fault("volume was closed meanwhile".into()));
+        };
+        let result = self.write_on(database, sync, op);
+        let broken = result.is_err() && database.begin_write().is_err();
+        drop(state);
+        if broken {
+            self.close_after_fault(life);
+        }
+        let (value, number) = result?;
+        Ok((value, Ticket { life, number }))
+    }
+
+    fn write_on<T>(
+        &self,
+        database: &Database,
+        sync: Sync,
+        op: impl FnOnce(&mut VolumeTx<'_>) -> Result<T>,
+    ) -> Result<(T, u64)> {
+        let mut txn = database.begin_write()?;
+        match sync {
+            Sync::Now => txn.set_quick_repair(true),
+            Sync::WithNext => txn.set_durability(Durability::None)?,
+        }
+        let filed = std::mem::take(&mut *lock(&self.filed));
+        let mut tx = VolumeTx::open(&txn)?;
+        for blob in filed {
+            tx.under_way.remove(blob)?;
+        }
+        let value = op(&mut tx)?;
+        tx.close()?;
+        txn.commit()?;
+        Ok((value, self.commits.fetch_add(1, Ordering::SeqCst) + 1))
+    }
+
+    /// Makes a commit durable, and with it all that were made so far: whoever comes while one is under way shares the
+    /// next. Fails if a fault lost it.
+    pub(super) fn make_durable(&self, ticket: Ticket) -> Result<()> {
+        let mut durable = lock(&self.durable);
+        if *durable < ticket.number {
+            let upto = self.commits.load(Ordering::SeqCst);
+            self.write(Sync::Now, |_| Ok(()))?;
+            *durable = upto;
+        }
+        if self.life() == ticket.life {
+            Ok(())
+        } else {
+            Err(Error::Fault("volume failed before this was durable".into()))
+        }
+    }
+
+    /// Rises when pieces that were not durable were lost.
+    pub(super) fn life(&self) -> u64 {
+        self.state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .life
+    }
+
+    /// The index refers to this streamed blob now.
+    pub(super) fn note_filed(&self, blob: u64) {
+        lock(&self.filed).push(blob);
+    }
+
+    /// Begins a read transaction and hands it to `op`.
+    fn read<T>(&self, op: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
+        self.open_for_reading()?;
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let txn = match &state.open {
+            Open::Reading(database) => database.begin_read()?,
+            Open::Writing(database) => database.begin_read()?,
+            Open::Closed => return Err(Error::Fault("volume was closed meanwhile".into())),
+        };
+        op(&txn)
+    }
+
+    /// What is known of a blob, if it is here.
+    pub(super) fn header(&self, blob: u64) -> Result<Option<Header>> {
+        self.read(|txn| {
+            let row = txn.open_table(BLOBS)?.get(blob)?;
+            Ok(row.map(|row| header(row.value())))
+        })
+    }
+
+    /// An encoded frame of a blob; empty if it is not here.
+    pub(super) fn frame(&self, blob: u64, number: u32) -> Result<Vec<u8>> {
+        self.read(|txn| {
+            let mut frame = Vec::new();
+            for row in txn
+                .open_table(PIECES)?
+                .range((blob, number * 8)..=(blob, number * 8 + 7))?
+            {
+                frame.extend_from_slice(row?.1.value());
+            }
+            if let Some(tail) = txn.open_table(TAILS)?.get((blob, number))? {
+                frame.extend_from_slice(tail.value());
+            }
+            Ok(frame)
+        })
+    }
+
+    /// Calls `see` for every complete blob, ascending, until it fails.
+    pub(super) fn for_each(&self, mut see: impl FnMut(u64, Header) -> Result<()>) -> Result<()> {
+        self.read(|txn| {
+            for row in txn.open_table(BLOBS)?.iter()? {
+                let (blob, row) = row?;
+                see(blob.value(), header(row.value()))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Stored bytes of all blobs, and the generation.
+    pub(super) fn facts(&self) -> Result<(u64, u64)> {
+        self.read(|txn| {
+            let facts = txn.open_table(FACTS)?;
+            let fact = |key| Ok::<_, Error>(facts.get(key)?.map_or(0, |row| row.value()));
+            Ok((fact(LIVE_BYTES)?, fact(GENERATION)?))
+        })
+    }
+
+    fn open_for_reading(&self) -> Result<()> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(state.open, Open::Closed) {
+            return Ok(());
+        }
+        drop(state);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(state.open, Open::Closed) {
+            return Ok(());
+        }
+        let device = self
+            .media
+            .open_existing(&file_name(self.number))
+            .map_err(Error::io)?;
+        match builder().open_read_only_with_backend(Backend(device)) {
+            Ok(database) => {
+                state.open = Open::Reading(database);
+                Ok(())
+            }
+            // Not closed cleanly: only a writer may put that right.
+            Err(_) => self.open_in(&mut state),
+        }
+    }
+
+    fn open_for_writing(&self) -> Result<()> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        if matches!(state.open, Open::Writing(_)) {
+            return Ok(());
+        }
+        drop(state);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(state.open, Open::Writing(_)) {
+            return Ok(());
+        }
+        self.open_in(&mut state)
+    }
+
+    fn open_in(&self, state: &mut State) -> Result<()> {
+        state.open = Open::Closed;
+        let device = self
+            .media
+            .open(&file_name(self.number))
+            .map_err(Error::io)?;
+        let database = builder().create_with_backend(Backend(device))?;
+        self.make_ready(&database)?;
+        state.open = Open::Writing(database);
+        Ok(())
+    }
+
+    /// Makes the tables of a new volume; removes what a crash left in an old one.
+    fn make_ready(&self, database: &Database) -> Result<()> {
+        let moved_to = self.orphans.moved_to()?.min(STREAMED - 1);
+        let strays = match Self::strays(&database.begin_read()?, moved_to) {
+            Ok(strays) if strays.is_empty() => return Ok(()),
+            Ok(strays) => strays,
+            Err(redb::TableError::TableDoesNotExist(_)) => Strays::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut txn = database.begin_write()?;
+        txn.set_quick_repair(true);
+        let mut tx = VolumeTx::open(&txn)?;
+        tx.facts.insert(FORMAT, FORMAT_NOW)?;
+        for blob in strays.copies {
+            tx.delete(blob)?;
+        }
+        for blob in strays.under_way {
+            if self.orphans.is_orphan(self.number, blob)? {
+                tx.delete(blob)?;
+            }
+            tx.under_way.remove(blob)?;
+        }
+        tx.close()?;
+        Ok(txn.commit()?)
+    }
+
+    fn strays(
+        txn: &ReadTransaction,
+        moved_to: u64,
+    ) -> std::result::Result<Strays, redb::TableError> {
+        let mut strays = Strays::default();
+        for row in txn.open_table(UNDER_WAY)?.iter()? {
+            strays.under_way.push(row?.0.value());
+        }
+        for row in txn.open_table(BLOBS)?.range(moved_to + 1..STREAMED)? {
+            strays.copies.push(row?.0.value());
+        }
+        Ok(strays)
+    }
+
+    /// Drops the database unless someone did already; the next use opens it.
+    fn close_after_fault(&self, life: u64) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.life == life {
+            state.open = Open::Closed;
+            state.life += 1;
+        }
+    }
+
+    /// Closes the file; the next use opens it.
+    pub(super) fn close(&self) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.open = Open::Closed;
+    }
+}
+
+#[derive(Default)]
+struct Strays {
+    under_way: Vec<u64>,
+    copies: Vec<u64>,
+}
+
+impl Strays {
+    fn is_empty(&self) -> bool {
+        self.under_way.is_empty() && self.copies.is_empty()
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+fn header((bytes, digest, stored_bytes): (u64, Digest, u64)) -> Header {
+    Header {
+        bytes,
+        digest,
+        stored_bytes,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A volume's tables in a write transaction.
+pub(super) struct VolumeTx<'t> {
+    blobs: Table<'t, u64, (u64, [u8; 16], u64)>,
+    pieces: Table<'t, (u64, u32), &'static [u8]>,
+    tails: Table<'t, (u64, u32), &'static [u8]>,
+    under_way: Table<'t, u64, ()>,
+    facts: Table<'t, u8, u64>,
+    live_change: i64,
+    changed: bool,
+}
+
+impl<'t> VolumeTx<'t> {
+    fn open(txn: &'t WriteTransaction) -> Result<Self> {
+        Ok(Self {
+            blobs: txn.open_table(BLOBS)?,
+            pieces: txn.open_table(PIECES)?,
+            tails: txn.open_table(TAILS)?,
+            under_way: txn.open_table(UNDER_WAY)?,
+            facts: txn.open_table(FACTS)?,
+            live_change: 0,
+            changed: false,
+        })
+    }
+
+    /// Stores an encoded frame.
+    pub(super) fn put_frame(&mut self, blob: u64, number: u32, frame: &[u8]) -> Result<()> {
+        self.changed = true;
+        for (part, piece) in (0_u32..).zip(frames::cut(frame)) {
+            if piece.len() < TAIL_BYTES {
+                self.tails.insert((blob, number), piece)?;
+            } else {
+                self.pieces.insert((blob, number * 8 + part), piece)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes a blob. One that was here already (a move that is done again) is replaced.
+    pub(super) fn put_header(&mut self, blob: u64, header: Header) -> Result<()> {
+        let Header {
+            bytes,
+            digest,
+            stored_bytes,
+        } = header;
+        let before = self.blobs.insert(blob, (bytes, digest, stored_bytes))?;
+        let before = before.map_or(0, |row| row.value().2);
+        self.live_change += signed(stored_bytes) - signed(before);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Lists a blob whose pieces follow.
+    pub(super) fn begin(&mut self, blob: u64) -> Result<()> {
+        self.under_way.insert(blob, ())?;
+        Ok(())
+    }
+
+    /// Removes a blob with all its pieces, complete or not.
+    pub(super) fn delete(&mut self, blob: u64) -> Result<()> {
+        let row = self.blobs.remove(blob)?.map_or(0, |row| row.value().2);
+        self.live_change -= signed(row);
+        self.changed = true;
+        let all = (blob, 0)..=(blob, u32::MAX);
+        self.pieces.retain_in(all.clone(), |_, _| false)?;
+        self.tails.retain_in(all, |_, _| false)?;
+        self.under_way.remove(blob)?;
+        Ok(())
+    }
+
+    fn close(mut self) -> Result<()> {
+        if self.changed {
+            let live = self.facts.get(LIVE_BYTES)?.map_or(0, |row| row.value());
+            let live = live.saturating_add_signed(self.live_change);
+            self.facts.insert(LIVE_BYTES, live)?;
+            let generation = self.facts.get(GENERATION)?.map_or(0, |row| row.value());
+            self.facts.insert(GENERATION, generation + 1)?;
+        }
+        Ok(())
+    }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,218 @@
+//! The set of volumes: which one is filled, which are open, and which streamed blobs somebody holds.
+//!
+//! New blobs go to the volume with the highest number until it is full; that one is never rewritten, so that numbers
+//! are never used again. Lock order: a volume's own locks before those of this module's lists.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::blob;
+use super::engine::Index;
+use super::media::Media;
+use super::volume::{self, Header, Orphans, Sync, Volume};
+use super::{Error, Result};
+
+/// Most volumes kept open at once, apart from those in use.
+const OPEN_MAX: usize = 4;
+
+/// All volumes of a store.
+#[derive(Debug)]
+pub(super) struct Volumes {
+    media: Arc<dyn Media>,
+    held: Arc<Held>,
+    volume_bytes_max: u64,
+    /// Least recently used first.
+    open: Mutex<Vec<Arc<Volume>>>,
+    /// The volume that is filled.
+    filling: Mutex<Option<u32>>,
+}
+
+/// Streamed blobs that a writer or a new blob in this process holds.
+#[derive(Debug)]
+struct Held {
+    index: Arc<Index>,
+    blobs: Mutex<BTreeSet<u64>>,
+}
+
+impl Orphans for Held {
+    fn is_orphan(&self, volume: u32, blob: u64) -> Result<bool> {
+        // Looked up before the index: a blob is let go of only after the index refers to it.
+        if lock(&self.blobs).contains(&blob) {
+            return Ok(false);
+        }
+        Ok(blob::place(&self.index.snapshot()?, blob)? != Some(volume))
+    }
+
+    fn moved_to(&self) -> Result<u64> {
+        blob::moved_to(&self.index.snapshot()?)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Volumes {
+    pub(super) fn new(media: Arc<dyn Media>, index: Arc<Index>, volume_bytes_max: u64) -> Self {
+        Self {
+            media,
+            held: Arc::new(Held {
+                index,
+                blobs: Mutex::new(BTreeSet::new()),
+            }),
+            volume_bytes_max,
+            open: Mutex::new(Vec::new()),
+            filling: Mutex::new(None),
+        }
+    }
+
+    /// A volume by number. Its file is opened with its first use.
+    pub(super) fn get(&self, number: u32) -> Result<Arc<Volume>> {
+        let mut open = lock(&self.open);
+        if let Some(at) = open.iter().position(|volume| volume.number == number) {
+            let volume = open.remove(at);
+            open.push(Arc::clone(&volume));
+            return Ok(volume);
+        }
+        if open.len() >= OPEN_MAX
+            && let Some(idle) = open
+                .iter()
+                .position(|volume| Arc::strong_count(volume) == 1)
+        {
+            open.remove(idle);
+        }
+        let orphans = Arc::<Held>::clone(&self.held);
+        let volume = Arc::new(Volume::new(number, Arc::clone(&self.media), orphans));
+        open.push(Arc::clone(&volume));
+        Ok(volume)
+    }
+
+    /// Numbers of all volume files, ascending.
+    pub(super) fn numbers(&self) -> Result<Vec<u32>> {
+        let names = self.media.list("volumes/").map_err(Error::io)?;
+        let mut numbers: Vec<u32> = names.iter().filter_map(|name| number(name)).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The volume that new blobs go to.
+    pub(super) fn for_filling(&self) -> Result<Arc<Volume>> {
+        let mut filling = lock(&self.filling);
+        let number = match *filling {
+            Some(number) => number,
+            None => self.numbers()?.last().copied().unwrap_or(1),
+        };
+        let mut volume = self.get(number)?;
+        volume.write_ready()?;
+        let (live_bytes, _) = volume.facts()?;
+        if live_bytes >= self.volume_bytes_max {
+            volume = self.get(number + 1)?;
+            volume.write_ready()?;
+        }
+        *filling = Some(volume.number);
+        Ok(volume)
+    }
+
+    /// Lets go of a published blob: undoes it unless a record refers to it.
+    pub(super) fn let_go(&self, number: u32, blob: u64, filed: bool) {
+        let done = self.get(number).and_then(|volume| {
+            if filed {
+                volume.note_filed(blob);
+                return Ok(());
+            }
+            volume.write(Sync::WithNext, |tx| tx.delete(blob)).map(drop)
+        });
+        lock(&self.held.blobs).remove(&blob);
+        if let Err(error) = done {
+            tracing::warn!(%error, blob, "blob left behind; the volume's next opening removes it");
+        }
+    }
+
+    /// Removes a volume's file.
+    pub(super) fn remove(&self, number: u32) -> Result<()> {
+        let mut open = lock(&self.open);
+        if let Some(at) = open.iter().position(|volume| volume.number == number) {
+            open.remove(at).close();
+        }
+        self.media
+            .remove(&volume::file_name(number))
+            .map_err(Error::io)
+    }
+}
+
+fn number(name: &str) -> Option<u32> {
+    name.strip_prefix("volumes/")?
+        .strip_suffix(".redb")?
+        .parse()
+        .ok()
+}
+
+/// A blob on its way into a volume. Dropped before it is published, it is undone.
+#[derive(Debug)]
+pub(super) struct Stream {
+    volumes: Arc<Volumes>,
+    volume: Arc<Volume>,
+    life: u64,
+    blob: u64,
+    frames: u32,
+    published: bool,
+}
+
+impl Stream {
+    pub(super) fn begin(volumes: &Arc<Volumes>, blob: u64) -> Result<Self> {
+        let volume = volumes.for_filling()?;
+        lock(&volumes.held.blobs).insert(blob);
+        Ok(Self {
+            volumes: Arc::clone(volumes),
+            life: volume.life(),
+            volume,
+            blob,
+            frames: 0,
+            published: false,
+        })
+    }
+
+    /// Writes frames, not durable yet.
+    pub(super) fn put(&mut self, frames: &[Vec<u8>]) -> Result<()> {
+        self.write(frames, None).map(drop)
+    }
+
+    /// Writes the last frames and makes the blob durable. From here on whoever holds it undoes it.
+    pub(super) fn publish(
+        mut self,
+        frames: &[Vec<u8>],
+        header: Header,
+    ) -> Result<(Arc<Volumes>, u32, u64)> {
+        let ticket = self.write(frames, Some(header))?;
+        self.volume.make_durable(ticket)?;
+        self.published = true;
+        Ok((Arc::clone(&self.volumes), self.volume.number, self.blob))
+    }
+
+    fn write(&mut self, frames: &[Vec<u8>], header: Option<Header>) -> Result<volume::Ticket> {
+        let (blob, first) = (self.blob, self.frames);
+        let ((), ticket) = self.volume.write(Sync::WithNext, |tx| {
+            if first == 0 {
+                tx.begin(blob)?;
+            }
+            for (number, frame) in (first..).zip(frames) {
+                tx.put_frame(blob, number, frame)?;
+            }
+            header.map_or(Ok(()), |header| tx.put_header(blob, header))
+        })?;
+        self.frames += u32::try_from(frames.len()).map_err(Error::io)?;
+        if ticket.life() == self.life {
+            Ok(ticket)
+        } else {
+            Err(Error::Fault("volume failed under a stream".into()))
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if !self.published {
+            self.volumes.let_go(self.volume.number, self.blob, false);
+        }
+    }
+}

@@ -440,3 +440,6 @@ fn unusable(path: &Path, why: &str) -> Error {
         why: why.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

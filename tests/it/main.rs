@@ -1,4 +1,5 @@
 //! The integration tests, one binary: each module enters at one boundary.
 
 mod config;
+mod net;
 mod tidy;

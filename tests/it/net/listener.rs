@@ -1,0 +1,99 @@
+//! Real sockets on loopback, on ports that the system picks.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use heimpost::net::driver::{Deadlines, Shared};
+use heimpost::net::limits::{Limiter, Limits};
+use heimpost::net::listener::{self, Service, TlsMode};
+use heimpost::net::shutdown::{Shutdown, Stopped};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::toy::{self, Seen};
+
+const LOOPBACK: &str = "127.0.0.1:0";
+
+fn service(addresses: &[SocketAddr]) -> Service {
+    Service {
+        name: "toy",
+        tls: TlsMode::OnRequest,
+        addresses: addresses.to_vec(),
+        refusal: "too many\n",
+        open: toy::open(&Seen::default()),
+    }
+}
+
+struct Rig {
+    address: SocketAddr,
+    shared: Shared,
+    shutdown: Shutdown,
+    _dir: tempfile::TempDir,
+}
+
+fn rig(limits: Limits) -> Rig {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = toy::shared(dir.path(), Deadlines::default());
+    let bound = listener::bind(vec![service(&[LOOPBACK.parse().unwrap()])]).unwrap();
+    let (_, address) = bound.addresses()[0];
+    let shutdown = Shutdown::new();
+    bound.accept(&shared, &Limiter::new(limits), &shutdown.token());
+    Rig {
+        address,
+        shared,
+        shutdown,
+        _dir: dir,
+    }
+}
+
+async fn talk(address: SocketAddr, words: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(words.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    said
+}
+
+#[tokio::test]
+async fn over_the_limit_a_peer_hears_why_and_room_comes_back() {
+    let rig = rig(Limits {
+        connections_max: 10,
+        per_address_max: 1,
+    });
+    let mut first = TcpStream::connect(rig.address).await.unwrap();
+    let mut hello = [0_u8; 6];
+    first.read_exact(&mut hello).await.unwrap();
+    assert_eq!(talk(rig.address, "").await, "too many\n");
+    assert_eq!(rig.shared.counters.read().refused, 1);
+    first.write_all(b"quit\n").await.unwrap();
+    let mut rest = String::new();
+    first.read_to_string(&mut rest).await.unwrap();
+    drop(first);
+    // The connection's place is free a moment after its end; until then the answer is the refusal.
+    while talk(rig.address, "quit\n").await == "too many\n" {}
+}
+
+#[tokio::test]
+async fn stopping_closes_the_port_and_ends_connections() {
+    let rig = rig(Limits::default());
+    let mut open = TcpStream::connect(rig.address).await.unwrap();
+    let mut hello = [0_u8; 6];
+    open.read_exact(&mut hello).await.unwrap();
+    let hour = Duration::from_secs(3600);
+    let stop = tokio::spawn(rig.shutdown.stop(hour, std::future::pending()));
+    let mut rest = String::new();
+    open.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "stopping\n");
+    drop(open);
+    assert_eq!(stop.await.unwrap(), Stopped::Clean);
+    assert!(TcpStream::connect(rig.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let holder = std::net::TcpListener::bind(LOOPBACK).unwrap();
+    let taken = holder.local_addr().unwrap();
+    let error = listener::bind(vec![service(&[taken])]).unwrap_err();
+    let expected = format!("cannot listen on {taken} for toy: ");
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}

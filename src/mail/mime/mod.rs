@@ -7,6 +7,19 @@
 //! Text is bytes as they stand in the header, unfolded, with encoded words left encoded (RFC 3501 7.4.2). What is
 //! case-insensitive (media types, parameter names, encodings, dispositions) is in lower case.
 
+pub mod address_list;
+mod codec;
+mod content;
+mod envelope;
+pub mod header;
+mod scanner;
+#[cfg(test)]
+mod tests;
+
+pub use codec::DecodeError;
+pub use envelope::HeaderFacts;
+pub use scanner::{Scanned, Scanner};
+
 /// Deepest nesting of parts and attached messages that is looked into; what lies deeper is opaque.
 pub const DEPTH_MAX: usize = 24;
 
@@ -179,6 +192,42 @@ impl Part {
         found.map(|(_, value)| value.as_slice())
     }
 
+    /// Bytes of header text that it keeps, media type and encoding left out.
+    fn text_bytes(&self) -> usize {
+        let disposition = self.disposition.as_ref();
+        let texts = [&self.id, &self.description, &self.md5, &self.location];
+        texts
+            .into_iter()
+            .map(|text| text.as_ref().map_or(0, Vec::len))
+            .sum::<usize>()
+            + self.language.iter().map(Vec::len).sum::<usize>()
+            + params_bytes(&self.params)
+            + disposition.map_or(0, |d| d.kind.len() + params_bytes(&d.params))
+    }
+
+    /// Forgets all header text but media type and encoding.
+    fn drop_text(&mut self) {
+        self.params.clear();
+        self.id = None;
+        self.description = None;
+        self.md5 = None;
+        self.disposition = None;
+        self.language.clear();
+        self.location = None;
+    }
+
+    fn make_opaque(&mut self) {
+        self.media_type = b"application".to_vec();
+        self.subtype = b"octet-stream".to_vec();
+    }
+
+    fn make_plain_text(&mut self) {
+        let plain = Self::default();
+        self.media_type = plain.media_type;
+        self.subtype = plain.subtype;
+        self.params = plain.params;
+    }
+
     /// The parts that numbers below this one name (RFC 3501 6.4.5).
     fn numbered(&self) -> &[Self] {
         match &self.content {
@@ -209,6 +258,46 @@ impl Summary {
             Content::Leaf | Content::Message(_) => std::slice::from_ref(&self.body),
         }
     }
+}
+
+impl Envelope {
+    /// Bytes of header text that it keeps, with some for each address; lists that repeat `from` count nothing.
+    fn text_bytes(&self) -> usize {
+        let texts = [
+            &self.date,
+            &self.subject,
+            &self.in_reply_to,
+            &self.message_id,
+        ];
+        let lists = [&self.sender, &self.reply_to, &self.to, &self.cc, &self.bcc];
+        let lists = lists.into_iter().filter(|list| **list != self.from);
+        texts
+            .into_iter()
+            .map(|text| text.as_ref().map_or(0, Vec::len))
+            .sum::<usize>()
+            + lists
+                .chain([&self.from])
+                .flatten()
+                .map(EnvelopeAddress::text_bytes)
+                .sum::<usize>()
+    }
+}
+
+impl EnvelopeAddress {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.name, &self.route, &self.mailbox, &self.host];
+        8 + texts
+            .into_iter()
+            .map(|text| text.as_ref().map_or(0, Vec::len))
+            .sum::<usize>()
+    }
+}
+
+fn params_bytes(params: &[Param]) -> usize {
+    params
+        .iter()
+        .map(|(name, value)| 2 + name.len() + value.len())
+        .sum()
 }
 
 /// Numbers count from 1.

@@ -9,3 +9,4 @@ pub mod ids;
 pub mod mailbox_name;
 pub mod mime;
 pub mod secret;
+pub mod trace;

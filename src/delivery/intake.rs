@@ -1,0 +1,88 @@
+//! One incoming message on its way into the store (SMTP DATA and BDAT, IMAP APPEND, import).
+//!
+//! Its bytes go to the blob and through the MIME scanner at the same time, so that nothing is read twice and a large
+//! message is never whole in memory. Dropped before it is finished, an intake leaves nothing behind.
+
+use crate::mail::mime::{HeaderFacts, Scanner};
+use crate::store::{BlobWriter, NewBlob, Result, Store};
+
+/// Takes the bytes of one message.
+#[derive(Debug)]
+pub struct Intake {
+    blob: BlobWriter,
+    scanner: Scanner,
+}
+
+/// A message that was taken in whole and is not filed yet.
+#[derive(Debug)]
+pub struct Received {
+    /// Its bytes.
+    pub blob: NewBlob,
+    /// `mail::mime::Summary::encode` of it, for [`crate::store::Append`].
+    pub summary: Vec<u8>,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// What its header shows: hop count, which fields a submission has to be given, addresses of `From`.
+    pub facts: HeaderFacts,
+}
+
+impl Intake {
+    /// Begins a message. `bytes_expected` (SIZE, literal length) lets a refusal come early; it is no promise.
+    pub fn begin(store: &Store, bytes_expected: Option<u64>) -> Result<Self> {
+        Ok(Self {
+            blob: store.begin_blob(bytes_expected)?,
+            scanner: Scanner::new(),
+        })
+    }
+
+    /// Takes the next piece, of any size. After an error the intake is of no more use.
+    pub fn write(&mut self, piece: &[u8]) -> Result<()> {
+        self.scanner.push(piece);
+        self.blob.write(piece)
+    }
+
+    /// Bytes taken so far.
+    pub fn bytes(&self) -> u64 {
+        self.blob.bytes()
+    }
+
+    /// No more pieces.
+    pub fn finish(self) -> Result<Received> {
+        let bytes = self.blob.bytes();
+        let scanned = self.scanner.finish();
+        Ok(Received {
+            blob: self.blob.finish()?,
+            summary: scanned.summary.encode(),
+            bytes,
+            facts: scanned.facts,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::mime::Summary;
+    use crate::store::Options;
+
+    #[test]
+    fn blob_and_summary_are_of_the_same_bytes() {
+        let store = Store::in_memory(&Options::default()).unwrap();
+        let mut intake = Intake::begin(&store, Some(40)).unwrap();
+        for piece in [
+            "Received: x\r\nSub",
+            "ject: Gruss\r",
+            "\n\r\nHal",
+            "",
+            "lo\r\n",
+        ] {
+            intake.write(piece.as_bytes()).unwrap();
+        }
+        let received = intake.finish().unwrap();
+        assert_eq!((received.bytes, received.blob.bytes()), (38, 38));
+        assert_eq!((received.facts.hops, received.facts.has_date), (1, false));
+        let summary = Summary::decode(&received.summary).unwrap();
+        assert_eq!(summary.envelope.subject.as_deref(), Some(&b"Gruss"[..]));
+        assert_eq!(summary.body.octets(), 7);
+    }
+}

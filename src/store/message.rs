@@ -231,6 +231,12 @@ impl Store {
         refuse_over_quota(used, quota)
     }
 
+    /// Most bytes of mail that an account may have: its own quota or the box's default; `None` for no limit.
+    pub fn quota_bytes(&self, account: AccountId) -> Result<Option<u64>> {
+        let row = AccountRow::load(&self.snapshot()?, account)?;
+        Ok(row.quota_bytes.or(self.0.options.quota_default_bytes))
+    }
+
     /// Files messages, all in one commit. The outer result is about the commit; the inner ones are per filing, in
     /// order of `appends` and their filings. Refused is who has reached the quota already, so that one message may end
     /// above it.

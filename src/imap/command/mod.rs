@@ -3,13 +3,28 @@
 //! A command writes untagged responses to `ctx.out` and says by its [`Reply`] how it ends. It neither reads input nor
 //! writes its own tagged line: the session does, after it has told what else changed.
 
+pub mod capability;
+pub mod create;
+pub mod delete;
+pub mod enable;
+pub mod id;
+pub mod list;
+pub mod namespace;
+pub mod quota;
+pub mod rename;
+pub mod status;
+pub mod subscribe;
+
 use crate::clock::Now;
 use crate::imap::session::state::{Selected, State, User};
 use crate::imap::session::task::Task;
 use crate::imap::session::{Link, Services};
 use crate::imap::syntax::command::CommandBody;
+use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::response::{Code, Completion};
+use crate::mail::mailbox_name::MailboxName;
 use crate::store::Error;
+use crate::store::types::Mailbox;
 
 /// What a command may look at and change.
 #[derive(Debug)]
@@ -42,13 +57,24 @@ impl From<Completion> for Reply {
 }
 
 /// Carries out a command that needs nothing of the connection itself.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "commands own their arguments"
-)]
-pub fn run(body: CommandBody, _ctx: &mut Ctx<'_>) -> Reply {
+pub fn run(body: CommandBody, ctx: &mut Ctx<'_>) -> Reply {
     match body {
+        CommandBody::Capability => capability::run(ctx),
+        CommandBody::Create(create) => create::run(&create, ctx),
+        CommandBody::Delete(name) => delete::run(&name, ctx),
+        CommandBody::Enable(names) => enable::run(&names, ctx),
+        CommandBody::GetQuota(root) => quota::get_quota(&root, ctx),
+        CommandBody::GetQuotaRoot(name) => quota::get_quota_root(&name, ctx),
+        CommandBody::Id(parameters) => id::run(&parameters, ctx),
+        CommandBody::List(arguments) => list::list(&arguments, ctx),
+        CommandBody::Lsub(arguments) => list::lsub(&arguments, ctx),
+        CommandBody::Namespace => namespace::run(ctx),
         CommandBody::Noop => Completion::ok("NOOP done").into(),
+        CommandBody::Rename(arguments) => rename::run(&arguments, ctx),
+        CommandBody::SetQuota(_) => quota::set_quota(ctx),
+        CommandBody::Status(arguments) => status::run(&arguments, ctx),
+        CommandBody::Subscribe(name) => subscribe::subscribe(&name, ctx),
+        CommandBody::Unsubscribe(name) => subscribe::unsubscribe(&name, ctx),
         other => Completion::bad(format!("{} is not possible now", other.name())).into(),
     }
 }
@@ -72,6 +98,29 @@ impl Ctx<'_> {
                 Err(Completion::bad("no mailbox is selected"))
             }
         }
+    }
+}
+
+/// The mailbox of that name; the completion to answer with if there is none.
+pub fn mailbox(name: &MailboxName, ctx: &mut Ctx<'_>) -> Result<Mailbox, Completion> {
+    let account = ctx.user()?.account;
+    let snapshot = ctx.services.store.snapshot();
+    match snapshot.and_then(|snapshot| snapshot.mailbox_by_name(account, name)) {
+        Ok(Some(mailbox)) => Ok(mailbox),
+        Ok(None) => Err(Completion::no("no such mailbox").with(Code::NonExistent)),
+        Err(error) => Err(store_failure(&error)),
+    }
+}
+
+/// How the client reads mailbox names.
+pub fn dialect(_state: &State) -> Dialect {
+    Dialect::Utf7
+}
+
+/// The client showed that it knows CONDSTORE (RFC 7162 3.1).
+pub fn enable_condstore(ctx: &mut Ctx<'_>) {
+    if let Ok(user) = ctx.user() {
+        user.enabled.condstore = true;
     }
 }
 

@@ -9,6 +9,7 @@ pub mod fetch;
 pub mod lexer;
 pub mod literal;
 pub mod parse;
+pub mod pattern;
 pub mod render;
 pub mod response;
 pub mod search;

@@ -3,8 +3,11 @@
 //! Every function appends to a buffer and cannot fail. Text that does not fit a quoted string goes out as a literal, so
 //! that nothing a message or a mailbox name contains can break the framing.
 
+pub mod body;
+pub mod envelope;
 pub mod flags;
 pub mod status;
+pub mod string;
 
 /// Appends formatted text to a byte buffer; `write!` on a `Vec<u8>` cannot fail.
 macro_rules! put {

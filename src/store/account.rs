@@ -66,7 +66,7 @@ impl AccountRow {
         row.finish()
     }
 
-    fn unpack(row: &[u8]) -> Result<Self> {
+    pub(super) fn unpack(row: &[u8]) -> Result<Self> {
         let mut row = Unpacker::new("accounts", row);
         let address = Address::parse(row.text()?).map_err(|_| row.damaged())?;
         let bits = row.byte()?;

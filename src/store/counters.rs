@@ -226,7 +226,7 @@ impl MailboxCounters {
     }
 }
 
-fn is_unseen(flags: FlagBits) -> bool {
+pub(super) fn is_unseen(flags: FlagBits) -> bool {
     !flags.system.contains(SystemFlags::SEEN)
 }
 

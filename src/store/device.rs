@@ -54,7 +54,7 @@ impl DeviceRow {
         row.finish()
     }
 
-    fn unpack(row: &[u8]) -> Result<Self> {
+    pub(super) fn unpack(row: &[u8]) -> Result<Self> {
         let mut row = Unpacker::new("devices", row);
         let name = row.text()?.to_owned();
         let pop3_delete = match row.byte()? {

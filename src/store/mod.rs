@@ -7,11 +7,13 @@
 
 pub mod account;
 pub mod change;
+pub mod check;
 pub mod device;
 pub mod expunge;
 pub mod mailbox;
 pub mod media;
 pub mod pop3;
+pub mod recount;
 pub mod transfer;
 pub mod types;
 

@@ -1,0 +1,178 @@
+//! The store's invariants, numbered, and the check of all of them in one snapshot.
+//!
+//! Tests run it whenever their store closes ([`Checked`]); people run it as `heimpost check`. It reads every row of the
+//! index and changes nothing. What counts up wrongly is repaired by `recount`; anything else is for people to see.
+
+mod accounts;
+mod mailboxes;
+mod messages;
+
+use std::fmt;
+use std::ops::Deref;
+use std::thread;
+
+use super::{Result, Snapshot, Store};
+
+/// Most violations that a report lists.
+pub const VIOLATIONS_MAX: usize = 1000;
+
+/// What must hold, always, after every commit and every crash. The number is the one people see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// Every row can be read.
+    Readable = 1,
+    /// Every UID is below its mailbox's UIDNEXT.
+    UidBelowNext = 2,
+    /// Every row of `flags` has a record that names its mailbox and UID, and every record such a row.
+    RowAndRecord = 3,
+    /// A message's mod-sequence is at most its mailbox's highest, and that at most its account's counter.
+    ModSeqOrder = 4,
+    /// A mailbox's counters are what counting its messages gives.
+    MailboxCounters = 5,
+    /// An account's usage is what counting its messages gives.
+    Usage = 6,
+    /// Keyword bits lie within the mailbox's table, and the table has each keyword once and at most 64.
+    Keywords = 7,
+    /// Each mailbox has one name, one row and one row of counters, of an account that exists, and no other has any.
+    MailboxNames = 8,
+    /// Every mailbox's parent exists, and every account has an INBOX.
+    Hierarchy = 9,
+    /// No two mailboxes have the same UIDVALIDITY, and none has one above the counter.
+    UidValidity = 10,
+    /// Addresses lead to accounts one to one, and none is an alias's too.
+    Addresses = 11,
+    /// Where there are accounts, one is the owner.
+    Owner = 12,
+    /// Every device belongs to an account and has a name of its own there.
+    Devices = 13,
+    /// Every POP3 mark is on a message in INBOX, by a device of its account.
+    Pop3Marks = 14,
+    /// The log of expunges is counted, above its floor, not above the mailbox's highest mod-sequence, and names only
+    /// UIDs that were given and are gone.
+    ExpungeLog = 15,
+    /// A mailbox that is being purged is no longer there.
+    Purges = 16,
+    /// Every blob is referred to as often as is counted.
+    BlobReferences = 17,
+    /// Every reference leads to a blob that can be opened.
+    BlobPresent = 18,
+}
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which one.
+    pub invariant: Invariant,
+    /// Where and how.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { invariant, text } = self;
+        write!(f, "invariant {} ({invariant:?}): {text}", *invariant as u8)
+    }
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Accounts seen.
+    pub accounts: u64,
+    /// Mailboxes seen.
+    pub mailboxes: u64,
+    /// Messages seen.
+    pub messages: u64,
+    /// Blobs seen.
+    pub blobs: u64,
+    /// What does not hold; the first [`VIOLATIONS_MAX`].
+    pub violations: Vec<Violation>,
+}
+
+impl Report {
+    /// Whether everything holds.
+    pub fn is_sound(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// Notes a violation unless `holds`.
+    fn expect(&mut self, holds: bool, invariant: Invariant, text: impl FnOnce() -> String) {
+        if !holds && self.violations.len() < VIOLATIONS_MAX {
+            let text = text();
+            self.violations.push(Violation { invariant, text });
+        }
+    }
+
+    /// The value, or a violation if its row cannot be read.
+    fn readable<T>(&mut self, value: Result<T>) -> Option<T> {
+        match value {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.expect(false, Invariant::Readable, || error.to_string());
+                None
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    /// Checks every invariant that the index alone can tell.
+    pub(super) fn check_rows(&self) -> Result<(Report, messages::References)> {
+        let mut report = Report::default();
+        accounts::check(self, &mut report)?;
+        mailboxes::check(self, &mut report)?;
+        let references = messages::check(self, &mut report)?;
+        Ok((report, references))
+    }
+}
+
+impl Store {
+    /// Checks every invariant. Reads the whole index and opens every blob; mail goes on meanwhile.
+    pub fn check(&self) -> Result<Report> {
+        let snapshot = self.snapshot()?;
+        let (mut report, references) = snapshot.check_rows()?;
+        report.blobs = references.len() as u64;
+        for (blob, reference) in references {
+            if let Err(error) = self.blob(blob)
+                // It may have gone since the snapshot was taken.
+                && self.snapshot()?.record(reference.serial)?.is_some()
+            {
+                let text = || format!("blob {blob} of message {}: {error}", reference.serial);
+                report.expect(false, Invariant::BlobPresent, text);
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// A store that must be sound when it closes. For tests, of this crate and of its protocols.
+#[derive(Debug)]
+pub struct Checked(Store);
+
+impl Checked {
+    /// Guards `store`.
+    pub fn new(store: Store) -> Self {
+        Self(store)
+    }
+}
+
+impl Deref for Checked {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.0
+    }
+}
+
+impl Drop for Checked {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            return;
+        }
+        let report = self.0.check();
+        let violations = report.map(|report| report.violations);
+        assert_eq!(violations, Ok(Vec::new()), "the store is not sound");
+        let differences = self.0.recount();
+        assert_eq!(differences, Ok(Vec::new()), "the store counts wrongly");
+    }
+}

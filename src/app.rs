@@ -22,6 +22,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::auth::Auth;
+use crate::cli::connect::store_options;
 use crate::clock::Clock;
 use crate::config::{Settings, TlsSource};
 use crate::net::control::{Control, Handler};
@@ -32,7 +33,7 @@ use crate::net::listener::{self, BindError};
 use crate::net::shutdown::{Asked, GRACE, Shutdown, Signals, Stopped};
 use crate::net::tls::{self, Certificate, Tls};
 use crate::net::{Counted, Counters};
-use crate::store::{self, Options, Store};
+use crate::store::{self, Store};
 
 /// Threads that run async work; it never blocks, so more would only wait for the same cores.
 const WORKERS: usize = 2;
@@ -46,9 +47,6 @@ const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Stack of every thread; only what is touched takes memory.
 const STACK_BYTES: usize = 1 << 20;
-
-/// Page cache of the index.
-const STORE_CACHE_BYTES: usize = 8 << 20;
 
 /// How long a start waits for a command that has the store open, and how often it looks.
 const STORE_WAIT: Duration = Duration::from_secs(5);
@@ -165,7 +163,7 @@ impl App {
         let store = open_store(settings, &clock).await?;
         let tls = open_tls(settings, &clock, &counters).await?;
         let auth = Auth::new(store.clone());
-        let bound = listener::bind(services::services(settings, &store, &auth, &clock))?;
+        let bound = listener::bind(services::services(settings, &store, &auth))?;
         let control = Control::bind(&settings.data).map_err(|cause| Error::Control {
             path: settings.data.clone(),
             cause,
@@ -254,13 +252,7 @@ async fn open_store(settings: &Settings, clock: &Clock) -> Result<Store, Error> 
 }
 
 async fn try_open(settings: &Settings, clock: &Clock) -> store::Result<Store> {
-    let options = Options {
-        capacity_bytes_max: settings.storage.capacity_max,
-        reserve_bytes: settings.storage.reserve,
-        quota_default_bytes: Some(settings.account.quota_default),
-        cache_bytes: STORE_CACHE_BYTES,
-        ..Options::default()
-    };
+    let options = store_options(settings);
     let (data, now) = (settings.data.clone(), clock.now());
     let opened = spawn_blocking(move || Store::open(&data, &options, now));
     opened

@@ -6,6 +6,7 @@
 //! no more. A panic in a step ends this connection and no other.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +56,7 @@ impl Default for Deadlines {
 }
 
 /// Makes the session of a new connection. Called off the async threads.
-pub type Open = Arc<dyn Fn(Peer) -> Box<dyn Session> + Send + Sync>;
+pub type Open = Arc<dyn Fn(Peer) -> io::Result<Box<dyn Session>> + Send + Sync>;
 
 /// What all connections share.
 #[derive(Clone, Debug)]
@@ -77,8 +78,10 @@ pub struct Shared {
 pub enum Ended {
     /// The session asked for it.
     Closed,
+    /// There could be no session.
+    NotOpened(io::Error),
     /// The peer closed, or the connection broke.
-    PeerGone(std::io::ErrorKind),
+    PeerGone(io::ErrorKind),
     /// The peer did not take output within `Deadlines::write`.
     WriteTimeout,
     /// The TLS handshake of STARTTLS failed.
@@ -125,7 +128,8 @@ pub async fn run(
     };
     let open = Arc::clone(open);
     let ended = match blocking(&shared.counters, move || open(peer)).await {
-        Ok(session) => connection.run(session).await,
+        Ok(Ok(session)) => connection.run(session).await,
+        Ok(Err(error)) => Ended::NotOpened(error),
         Err(ended) => ended,
     };
     connection.close(&ended).await;
@@ -288,7 +292,7 @@ impl Connection<'_> {
         deadline: Option<(Mono, &'static str)>,
     ) -> Result<Stimulus, Ended> {
         if self.eof && wants_input {
-            return Err(Ended::PeerGone(std::io::ErrorKind::UnexpectedEof));
+            return Err(Ended::PeerGone(io::ErrorKind::UnexpectedEof));
         }
         self.output.shrink_to(IDLE_OUTPUT_BYTES_MAX);
         self.input.resize(READ_BYTES_MAX, 0);
@@ -323,7 +327,7 @@ impl Connection<'_> {
         let deadlines = self.shared.deadlines;
         let polite = match ended {
             Ended::Closed => true,
-            Ended::PeerGone(_) | Ended::Panicked => false,
+            Ended::NotOpened(_) | Ended::PeerGone(_) | Ended::Panicked => false,
             Ended::WriteTimeout | Ended::Handshake(_) | Ended::Aborted => return,
         };
         let closed = timeout(deadlines.close, self.stream.shutdown()).await;
@@ -427,6 +431,7 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("closed"),
+            Self::NotOpened(error) => write!(f, "no session: {error}"),
             Self::PeerGone(kind) => write!(f, "peer gone ({kind})"),
             Self::WriteTimeout => f.write_str("peer takes no output"),
             Self::Handshake(error) => write!(f, "{error}"),

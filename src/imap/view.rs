@@ -116,6 +116,13 @@ impl MailboxView {
         self.uids.get(from..to).unwrap_or_default()
     }
 
+    /// UIDs of ranges of sequence numbers.
+    pub fn uids_of(&self, ranges: &[NumberRange]) -> Vec<Uid> {
+        let ranges = ranges.iter();
+        let uids = ranges.flat_map(|range| self.uids_between(range.from, range.to));
+        uids.copied().collect()
+    }
+
     /// Sequence numbers (first, last) of the messages with UIDs from `from` to `to`; `None` if there are none.
     pub fn seqs_of(&self, from: Uid, to: Uid) -> Option<(u32, u32)> {
         let first = self.uids.partition_point(|uid| *uid < from);

@@ -3,26 +3,45 @@
 //! A command writes untagged responses to `ctx.out` and says by its [`Reply`] how it ends. It neither reads input nor
 //! writes its own tagged line: the session does, after it has told what else changed.
 
+pub mod append;
+pub mod authenticate;
 pub mod capability;
+pub mod close;
+pub mod copy;
 pub mod create;
 pub mod delete;
 pub mod enable;
+pub mod expunge;
+pub mod fetch;
 pub mod id;
+pub mod idle;
 pub mod list;
+pub mod login;
+pub mod logout;
+pub mod move_;
 pub mod namespace;
+pub mod noop;
 pub mod quota;
 pub mod rename;
+pub mod select;
+pub mod starttls;
 pub mod status;
+pub mod store;
 pub mod subscribe;
+pub mod unselect;
 
+use crate::auth::Request;
 use crate::clock::Now;
 use crate::imap::session::state::{Selected, State, User};
 use crate::imap::session::task::Task;
-use crate::imap::session::{Link, Services};
-use crate::imap::syntax::command::CommandBody;
+use crate::imap::session::{Link, Services, tell};
+use crate::imap::syntax::command::{CommandBody, Numbering};
 use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::response::{Code, Completion};
+use crate::imap::view::Expunges;
 use crate::mail::mailbox_name::MailboxName;
+use crate::mail::secret::Secret;
+use crate::sasl::Mechanism;
 use crate::store::Error;
 use crate::store::types::Mailbox;
 
@@ -48,6 +67,16 @@ pub enum Reply {
     Done(Completion),
     /// It goes on in pieces.
     Task(Box<Task>),
+    /// It waits for the driver to check these credentials.
+    Verify(Request),
+    /// It goes on as a SASL exchange, perhaps with an initial response.
+    Exchange(Mechanism, Option<Secret<Vec<u8>>>),
+    /// It is complete; then TLS begins.
+    StartTls(Completion),
+    /// The client idles.
+    Idle,
+    /// It is complete, and so is the session.
+    Logout(Completion),
 }
 
 impl From<Completion> for Reply {
@@ -69,14 +98,49 @@ pub fn run(body: CommandBody, ctx: &mut Ctx<'_>) -> Reply {
         CommandBody::List(arguments) => list::list(&arguments, ctx),
         CommandBody::Lsub(arguments) => list::lsub(&arguments, ctx),
         CommandBody::Namespace => namespace::run(ctx),
-        CommandBody::Noop => Completion::ok("NOOP done").into(),
         CommandBody::Rename(arguments) => rename::run(&arguments, ctx),
         CommandBody::SetQuota(_) => quota::set_quota(ctx),
         CommandBody::Status(arguments) => status::run(&arguments, ctx),
         CommandBody::Subscribe(name) => subscribe::subscribe(&name, ctx),
         CommandBody::Unsubscribe(name) => subscribe::unsubscribe(&name, ctx),
+        CommandBody::Noop => noop::noop(),
+        CommandBody::Check => noop::check(ctx),
+        CommandBody::Logout => logout::run(),
+        CommandBody::StartTls => starttls::run(ctx),
+        CommandBody::Authenticate(authenticate) => authenticate::run(authenticate, ctx),
+        CommandBody::Login(login) => login::run(&login, ctx),
+        CommandBody::Select(select) => select::run(&select, ctx),
+        CommandBody::Idle => idle::run(ctx),
+        CommandBody::Close => close::run(ctx),
+        CommandBody::Unselect => unselect::run(ctx),
+        CommandBody::Expunge => expunge::run(ctx),
+        CommandBody::UidExpunge(set) => expunge::run_uid(&set, ctx),
+        CommandBody::Fetch(fetch) => fetch::run(fetch, ctx),
+        CommandBody::Store(store) => store::run(store, ctx),
+        CommandBody::Copy(copy) => copy::run(&copy, ctx),
+        CommandBody::Move(copy) => move_::run(&copy, ctx),
         other => Completion::bad(format!("{} is not possible now", other.name())).into(),
     }
+}
+
+/// Whether EXPUNGE may be sent before the command is complete: not while FETCH, STORE or SEARCH is answered, unless
+/// by UID (RFC 3501 7.4.1, RFC 9051 7.5.1).
+pub fn expunges(body: &CommandBody) -> Expunges {
+    let numbering = match body {
+        CommandBody::Fetch(fetch) => fetch.numbering,
+        CommandBody::Store(store) => store.numbering,
+        CommandBody::Search(search) => search.numbering,
+        _ => Numbering::Uid,
+    };
+    match numbering {
+        Numbering::Sequence => Expunges::Withhold,
+        Numbering::Uid => Expunges::Tell,
+    }
+}
+
+/// The answer to a change of a mailbox that is open read-only.
+fn read_only() -> Completion {
+    Completion::no("the mailbox is open read-only").with(Code::ReadOnly)
 }
 
 impl Ctx<'_> {
@@ -119,9 +183,7 @@ pub fn dialect(_state: &State) -> Dialect {
 
 /// The client showed that it knows CONDSTORE (RFC 7162 3.1).
 pub fn enable_condstore(ctx: &mut Ctx<'_>) {
-    if let Ok(user) = ctx.user() {
-        user.enabled.condstore = true;
-    }
+    tell::enable_condstore(ctx.state, ctx.out);
 }
 
 /// The answer to a command that the store did not carry out.

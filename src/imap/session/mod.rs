@@ -1,10 +1,15 @@
 //! One IMAP session as a machine: commands from [`Connection`], answers and events for the driver.
 //!
 //! One thing is under way at a time ([`Activity`]); while it is, input waits. Order of every command: run, tell what
-//! changed, tagged line.
+//! changed, tagged line. Every write is committed by the store before its answer is written here.
 
+mod activity;
+mod login;
+pub mod rows;
 pub mod state;
 pub mod task;
+pub mod tell;
+mod timers;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -12,15 +17,19 @@ use std::sync::Arc;
 
 use crate::auth::Auth;
 use crate::clock::{Mono, Now};
-use crate::imap::command::{Ctx, Reply};
-use crate::imap::connection::{Connection, Received};
-use crate::imap::syntax::command::{Command, Tag};
+use crate::imap::command::{Ctx, capability};
+use crate::imap::connection::Connection;
 use crate::imap::syntax::render::status;
-use crate::imap::syntax::response::Completion;
+use crate::imap::syntax::response::{Code, Completion};
 use crate::machine::{Answer, Event, OUTPUT_PIECE_BYTES, Peer, Session, TlsInfo, Wake};
+use crate::sasl::Nonces;
 use crate::store::Store;
+use activity::Activity;
 use state::{NotAuthenticated, State};
-use task::{Step, Task};
+use timers::Timers;
+
+pub use login::LOGIN_FAILURES_MAX;
+pub use timers::{IDLE_KEEPALIVE, INACTIVITY_MAX, LITERAL_STALL_MAX, LOGIN_WAIT_MAX};
 
 /// What every session of a listener shares.
 #[derive(Clone, Debug)]
@@ -55,8 +64,8 @@ pub struct Link {
     pub tls: Option<TlsInfo>,
     /// How the store wakes this session.
     pub wake: Wake,
-    /// Fresh random bytes for a SCRAM nonce.
-    pub nonce: [u8; 18],
+    /// For SCRAM.
+    pub nonces: Nonces,
 }
 
 /// One client's session.
@@ -67,30 +76,22 @@ pub struct ImapSession {
     connection: Connection,
     state: State,
     activity: Activity,
+    timers: Timers,
+    /// Something changed in the account that was not looked at yet.
+    heard: bool,
     /// Output that is ready before it is polled.
     pending: Vec<u8>,
     events: VecDeque<Event>,
 }
 
-/// What is under way.
-#[derive(Debug)]
-enum Activity {
-    /// The next command may be read.
-    Ready,
-    /// A command answers in pieces.
-    Task(Tag, Box<Task>),
-    /// The connection ends.
-    Closing,
-}
-
 impl ImapSession {
-    /// A session with a peer; its greeting is the first output. `nonce` is random and used for this session alone.
-    pub fn new(services: Services, peer: Peer, nonce: [u8; 18]) -> Self {
+    /// A session with a peer; its greeting is the first output. `seed` is random and used for this session alone.
+    pub fn new(services: Services, peer: Peer, seed: &[u8; 32]) -> Self {
         let link = Link {
             address: peer.address.ip(),
             tls: peer.tls,
             wake: peer.wake,
-            nonce,
+            nonces: Nonces::new(seed),
         };
         let mut session = Self {
             services,
@@ -98,65 +99,45 @@ impl ImapSession {
             connection: Connection::default(),
             state: State::NotAuthenticated(NotAuthenticated::default()),
             activity: Activity::Ready,
+            timers: Timers::default(),
+            heard: false,
             pending: Vec::new(),
             events: VecDeque::new(),
         };
-        let greeting = Completion::ok("Heimpost ready");
-        status::untagged(&mut session.pending, &greeting);
+        session.greet();
         session
     }
 
-    /// Takes the next step; `false` when there is nothing to do.
-    fn advance(&mut self, out: &mut Vec<u8>, now: Now) -> bool {
-        match &self.activity {
-            Activity::Closing => false,
-            Activity::Task(..) => self.step_task(out, now),
-            Activity::Ready => match self.connection.receive(out) {
-                Some(received) => self.take(received, out, now),
-                None => return false,
-            },
-        }
+    /// The greeting names the capabilities, which saves a client a round trip (RFC 3501 7.1).
+    fn greet(&mut self) {
+        let mut out = Vec::new();
+        let text = format!("{} Heimpost ready", self.services.settings.hostname);
+        let names = capability::names(&self.services, &self.link, &self.state);
+        let greeting = Completion::ok(text).with(Code::Capability(names));
+        status::untagged(&mut out, &greeting);
+        self.pending = out;
     }
 
-    fn step_task(&mut self, out: &mut Vec<u8>, now: Now) -> bool {
-        let Activity::Task(tag, mut task) = std::mem::replace(&mut self.activity, Activity::Ready)
-        else {
-            return false;
-        };
-        match task.step(&mut self.ctx(out, now)) {
-            Step::More => self.activity = Activity::Task(tag, task),
-            Step::Done(completion) => status::tagged(out, &tag, &completion),
+    /// Says BYE and asks to close; whatever was under way ends.
+    fn close(&mut self, out: &mut Vec<u8>, goodbye: &Completion) {
+        if matches!(self.activity, Activity::Closing) {
+            return;
         }
-        true
+        status::untagged(out, goodbye);
+        self.hang_up();
     }
 
-    fn take(&mut self, received: Received, out: &mut Vec<u8>, now: Now) -> bool {
-        match received {
-            Received::Command(command) => self.run(command, out, now),
-            Received::Refused(Some(tag), completion) => status::tagged(out, &tag, &completion),
-            Received::Refused(None, completion) => status::untagged(out, &completion),
-            Received::Hopeless => self.close(out, "too many errors"),
-            Received::Append(_)
-            | Received::Literal(_)
-            | Received::AppendEnd
-            | Received::Line(_) => {}
-        }
-        true
-    }
-
-    fn run(&mut self, command: Command, out: &mut Vec<u8>, now: Now) {
-        let reply = crate::imap::command::run(command.body, &mut self.ctx(out, now));
-        match reply {
-            Reply::Done(completion) => status::tagged(out, &command.tag, &completion),
-            Reply::Task(task) => self.activity = Activity::Task(command.tag, task),
-        }
-    }
-
-    fn close(&mut self, out: &mut Vec<u8>, text: &'static str) {
-        status::untagged(out, &Completion::bye(text));
+    fn hang_up(&mut self) {
         self.state = State::Logout;
         self.activity = Activity::Closing;
         self.events.push_back(Event::Close);
+    }
+
+    /// As [`Self::close`], between turns.
+    fn close_later(&mut self, goodbye: &Completion) {
+        let mut out = std::mem::take(&mut self.pending);
+        self.close(&mut out, goodbye);
+        self.pending = out;
     }
 
     fn ctx<'a>(&'a mut self, out: &'a mut Vec<u8>, now: Now) -> Ctx<'a> {
@@ -170,29 +151,53 @@ impl ImapSession {
     }
 }
 
+/// A turn of the driver ends only when `poll_output` has nothing left to do; hence a task is never under way when the
+/// other calls come, and what they write stands between whole responses.
 impl Session for ImapSession {
-    fn handle_input(&mut self, input: &[u8], _now: Now) {
-        self.connection.push(input);
+    fn handle_input(&mut self, input: &[u8], now: Now) {
+        self.timers.heard(now.mono);
+        match self.activity {
+            // Plain bytes around STARTTLS are an attempt to inject commands (RFC 3501 6.2.1).
+            Activity::StartingTls | Activity::Closing => {}
+            _ => self.connection.push(input),
+        }
     }
 
     fn handle_eof(&mut self, _now: Now) {
-        self.activity = Activity::Closing;
-        self.events.push_back(Event::Close);
+        self.hang_up();
     }
 
-    fn handle_timeout(&mut self, _now: Now) {}
+    fn handle_timeout(&mut self, now: Now) {
+        match self.timers.ring(now.mono, &self.state, &self.activity) {
+            Some(timers::Ring::Over(text)) => self.close_later(&Completion::bye(text)),
+            Some(timers::Ring::KeepAlive) => {
+                // Keeps translation tables of routers and phones from forgetting an idle connection.
+                status::untagged(&mut self.pending, &Completion::ok("Still here"));
+            }
+            None => {}
+        }
+    }
 
-    fn handle_answer(&mut self, _answer: Answer, _now: Now) {}
+    fn handle_answer(&mut self, answer: Answer, now: Now) {
+        match answer {
+            Answer::TlsStarted(info) => self.tls_started(info, now),
+            Answer::Authenticated(outcome) => self.authenticated(outcome, now),
+        }
+    }
 
-    fn handle_wake(&mut self, _now: Now) {}
+    fn handle_wake(&mut self, _now: Now) {
+        match self.listen() {
+            Ok(()) => {}
+            Err(goodbye) => self.close_later(&goodbye),
+        }
+    }
 
     fn handle_shutdown(&mut self, _now: Now) {
-        let mut out = std::mem::take(&mut self.pending);
-        self.close(&mut out, "the server is shutting down");
-        self.pending = out;
+        self.close_later(&Completion::bye("the server is shutting down"));
     }
 
     fn poll_output(&mut self, out: &mut Vec<u8>, now: Now) {
+        self.timers.begin(now.mono);
         out.append(&mut self.pending);
         while out.len() < OUTPUT_PIECE_BYTES && self.advance(out, now) {}
     }
@@ -202,13 +207,10 @@ impl Session for ImapSession {
     }
 
     fn poll_timeout(&self) -> Option<(Mono, &'static str)> {
-        None
+        self.timers.next(&self.state, &self.activity)
     }
 
     fn wants_input(&self) -> bool {
-        match self.activity {
-            Activity::Ready => self.connection.wants_input(),
-            Activity::Task(..) | Activity::Closing => false,
-        }
+        self.activity.wants_input() && self.connection.wants_input()
     }
 }

@@ -1,11 +1,18 @@
 //! Commands that answer in pieces: each step does bounded work and adds bounded output.
 
 use crate::imap::command::Ctx;
+use crate::imap::command::fetch::FetchTask;
+use crate::imap::command::store::StoreTask;
 use crate::imap::syntax::response::Completion;
 
 /// A command under way. A big one adds a variant; its steps live in its command's file.
 #[derive(Debug)]
-pub enum Task {}
+pub enum Task {
+    /// FETCH and UID FETCH
+    Fetch(FetchTask),
+    /// STORE and UID STORE
+    Store(StoreTask),
+}
 
 /// What one step of a task came to.
 #[derive(Debug)]
@@ -14,11 +21,16 @@ pub enum Step {
     More,
     /// The command is complete.
     Done(Completion),
+    /// What was sent is not what it should have been: answer with this, and end the connection.
+    Broken(Completion),
 }
 
 impl Task {
     /// Does the next bounded piece of work.
-    pub fn step(&mut self, _ctx: &mut Ctx<'_>) -> Step {
-        match *self {}
+    pub fn step(&mut self, ctx: &mut Ctx<'_>) -> Step {
+        match self {
+            Self::Fetch(task) => task.step(ctx),
+            Self::Store(task) => task.step(ctx),
+        }
     }
 }

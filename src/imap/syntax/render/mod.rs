@@ -6,6 +6,7 @@
 pub mod body;
 pub mod envelope;
 pub mod flags;
+pub mod section;
 pub mod status;
 pub mod string;
 

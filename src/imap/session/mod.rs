@@ -86,12 +86,12 @@ pub struct ImapSession {
 
 impl ImapSession {
     /// A session with a peer; its greeting is the first output. `seed` is random and used for this session alone.
-    pub fn new(services: Services, peer: Peer, seed: &[u8; 32]) -> Self {
+    pub fn new(services: Services, peer: Peer, seed: [u8; 32]) -> Self {
         let link = Link {
             address: peer.address.ip(),
             tls: peer.tls,
             wake: peer.wake,
-            nonces: Nonces::new(seed),
+            nonces: Nonces::new(&seed),
         };
         let mut session = Self {
             services,

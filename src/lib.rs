@@ -16,5 +16,6 @@ pub mod machine;
 pub mod mail;
 pub mod net;
 pub mod sasl;
+pub mod smtp;
 pub mod store;
 pub mod wake;

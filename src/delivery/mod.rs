@@ -1,5 +1,10 @@
 //! Delivery: takes a message in and files it where its recipients want it.
 //!
-//! Protocols hand over bytes and envelope; what is stored, for whom and with which fields in front is decided here.
+//! Protocols hand over bytes and envelope; what is stored, for whom and with which fields in front is decided here, and
+//! no protocol is named. Nothing is delivered outside this box yet; [`route::Router`] says which addresses that
+//! concerns.
 
 pub mod intake;
+pub mod local;
+pub mod route;
+pub mod submission;

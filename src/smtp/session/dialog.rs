@@ -1,0 +1,330 @@
+//! The commands outside of message bytes and logins, one function each: from a state and a command to a turn.
+
+use crate::delivery::local::{self, Recipient};
+use crate::delivery::route::Route;
+use crate::machine::Event;
+use crate::mail::address::{Address, ReversePath};
+use crate::sasl::Mechanism;
+use crate::smtp::command::{self, ClientName, Command};
+use crate::smtp::reply::{Detail, Reply};
+use crate::store;
+
+use super::incoming::{Chunk, Data};
+use super::{Context, Role, State, TRANSACTIONS_MAX, Turn, auth};
+
+/// What HELO or EHLO told.
+#[derive(Clone, Debug)]
+pub(super) struct Hello {
+    pub(super) name: ClientName,
+    pub(super) dialect: Dialect,
+}
+
+/// Which of the two it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// HELO
+    Smtp,
+    /// EHLO
+    Esmtp,
+}
+
+/// A transaction without recipients.
+#[derive(Debug)]
+pub(super) struct MailGiven {
+    pub(super) hello: Hello,
+    pub(super) from: ReversePath,
+    /// What SIZE declared.
+    pub(super) size: Option<u64>,
+}
+
+/// A transaction with recipients, at least one.
+#[derive(Debug)]
+pub(super) struct Recipients {
+    pub(super) given: MailGiven,
+    pub(super) to: Vec<Recipient>,
+}
+
+/// Carries out a command that came in a state between commands.
+pub(super) fn execute(state: State, command: Command, context: &mut Context) -> Turn {
+    match command {
+        Command::Helo(name) => hello(name, Dialect::Smtp, context),
+        Command::Ehlo(name) => hello(name, Dialect::Esmtp, context),
+        Command::Mail(mail) => take_mail(state, mail, context),
+        Command::Rcpt(recipient) => take_rcpt(state, &recipient, context),
+        Command::Data => take_data(state, context),
+        Command::Bdat(chunk) => Turn {
+            state: State::Chunk(Chunk::begin(state, chunk, context)),
+            reply: None,
+            event: None,
+        },
+        Command::Rset => Turn::new(state.without_transaction(), ok("Reset")),
+        Command::Noop => Turn::new(state, ok("OK")),
+        Command::Help => Turn::new(state, Reply::new(214, Detail(0, 0), "See RFC 5321")),
+        // RFC 5321 3.5.3, 7.3: names are not told.
+        Command::Vrfy => Turn::new(state, Reply::new(252, Detail(0, 0), "Send mail, and see")),
+        Command::Expn => Turn::new(state, Reply::new(502, Detail(5, 1), "Lists are not told")),
+        Command::StartTls => start_tls(state, context),
+        Command::Auth { mechanism, initial } => {
+            auth::start(state, &mechanism, initial.as_deref(), context)
+        }
+        Command::Quit => Turn::new(State::Closed, Reply::new(221, Detail(0, 0), "Goodbye")),
+    }
+}
+
+pub(super) fn ok(text: &str) -> Reply {
+    Reply::new(250, Detail(0, 0), text)
+}
+
+/// The reply to a command that the state does not allow.
+pub(super) fn out_of_order(text: &str) -> Reply {
+    Reply::new(503, Detail(5, 1), text)
+}
+
+/// The reply to a fault of ours, whose cause is for the log.
+pub(super) fn fault(error: &store::Error) -> Reply {
+    tracing::error!(%error, "smtp: store fault");
+    Reply::new(451, Detail(3, 0), "Local problem, try again later")
+}
+
+impl State {
+    /// The state that a transaction leaves behind.
+    pub(super) fn without_transaction(self) -> Self {
+        match self {
+            Self::MailGiven(given) => Self::Identified(given.hello),
+            Self::Recipients(recipients) => Self::Identified(recipients.given.hello),
+            Self::Chunks(chunks) => Self::Identified(chunks.into_hello()),
+            other => other,
+        }
+    }
+}
+
+/// RFC 5321 4.1.1.1; it also ends a transaction (4.1.4).
+fn hello(name: ClientName, dialect: Dialect, context: &Context) -> Turn {
+    let mut reply = Reply::plain(250, context.service.hostname.to_string());
+    if dialect == Dialect::Esmtp {
+        for capability in capabilities(context) {
+            reply = reply.line(capability);
+        }
+    }
+    Turn::new(State::Identified(Hello { name, dialect }), reply)
+}
+
+fn capabilities(context: &Context) -> Vec<String> {
+    let limits = context.service.limits;
+    let mut all = vec![
+        "PIPELINING".to_owned(),
+        format!("SIZE {}", limits.message_bytes_max),
+        "8BITMIME".to_owned(),
+        "ENHANCEDSTATUSCODES".to_owned(),
+        "CHUNKING".to_owned(),
+        format!(
+            "LIMITS RCPTMAX={} MAILMAX={TRANSACTIONS_MAX}",
+            limits.recipients_max
+        ),
+    ];
+    if context.tls.is_none() {
+        all.push("STARTTLS".to_owned());
+    }
+    let channel = context.channel();
+    if context.service.role == Role::Submission
+        && context.login.is_none()
+        && channel.allows_plaintext()
+    {
+        let offers = channel.offers().chain([Mechanism::Login]);
+        let names: Vec<&str> = offers.map(Mechanism::name).collect();
+        all.push(format!("AUTH {}", names.join(" ")));
+    }
+    all
+}
+
+/// RFC 3207 4. [`super::Session`] refuses it if anything was sent behind it.
+fn start_tls(state: State, context: &Context) -> Turn {
+    if context.tls.is_some() {
+        return Turn::new(state, out_of_order("TLS runs already"));
+    }
+    Turn {
+        state: State::StartingTls,
+        reply: Some(Reply::new(220, Detail(0, 0), "Ready to start TLS")),
+        event: Some(Event::StartTls),
+    }
+}
+
+fn take_mail(state: State, mail: command::Mail, context: &mut Context) -> Turn {
+    let hello = match state {
+        State::Identified(hello) => hello,
+        State::Greeted => return Turn::new(state, out_of_order("Send EHLO first")),
+        other => return Turn::new(other, out_of_order("A mail is under way; RSET ends it")),
+    };
+    context.transactions += 1;
+    if context.transactions > TRANSACTIONS_MAX {
+        let text = "Too many mails in one connection";
+        return Turn::new(State::Closed, Reply::new(421, Detail(5, 3), text));
+    }
+    match check_mail(&mail, context) {
+        Err(reply) => Turn::new(State::Identified(hello), reply),
+        Ok(()) => {
+            let given = MailGiven {
+                hello,
+                from: mail.from,
+                size: mail.size,
+            };
+            let reply = Reply::new(250, Detail(1, 0), "Sender OK");
+            Turn::new(State::MailGiven(given), reply)
+        }
+    }
+}
+
+fn check_mail(mail: &command::Mail, context: &Context) -> Result<(), Reply> {
+    match context.service.role {
+        Role::Receive if mail.auth => {
+            return Err(Reply::new(
+                555,
+                Detail(5, 4),
+                "Parameter AUTH is not supported here",
+            ));
+        }
+        Role::Receive => {}
+        Role::Submission => check_sender(mail.from.as_ref(), context)?,
+    }
+    if mail
+        .size
+        .is_some_and(|size| size > context.service.limits.message_bytes_max)
+    {
+        return Err(too_large(context));
+    }
+    // RFC 1870 6.1: room is asked for as early as it can be.
+    match context.service.store.begin_blob(mail.size) {
+        Ok(_unused) => Ok(()),
+        Err(store::Error::Full) => Err(store_full()),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+/// RFC 6409 6.1. The null sender is for notifications that clients write, such as read receipts (RFC 8098 3).
+fn check_sender(from: Option<&Address>, context: &Context) -> Result<(), Reply> {
+    let Some(login) = &context.login else {
+        let text = if context.channel().allows_plaintext() {
+            "Authentication required"
+        } else {
+            "Authentication required; issue STARTTLS first"
+        };
+        return Err(Reply::new(530, Detail(7, 0), text));
+    };
+    let Some(from) = from else {
+        return Ok(());
+    };
+    let service = &context.service;
+    let snapshot = service.store.snapshot().map_err(|error| fault(&error))?;
+    match service.router.may_send_as(&snapshot, login.account, from) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let text = "This sender address does not belong to the account that logged in";
+            Err(Reply::new(550, Detail(7, 1), text))
+        }
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+pub(super) fn too_large(context: &Context) -> Reply {
+    let limit = context.service.limits.message_bytes_max;
+    let text = format!("Message too large, the limit is {limit} bytes");
+    Reply::new(552, Detail(3, 4), text)
+}
+
+pub(super) fn store_full() -> Reply {
+    Reply::new(452, Detail(3, 1), "The mail store is full, try again later")
+}
+
+pub(super) fn over_quota() -> Reply {
+    Reply::new(452, Detail(2, 2), "The mailbox is full, try again later")
+}
+
+fn take_rcpt(state: State, recipient: &command::Recipient, context: &Context) -> Turn {
+    let mut recipients = match state {
+        State::MailGiven(given) => Recipients {
+            given,
+            to: Vec::new(),
+        },
+        State::Recipients(recipients) => recipients,
+        other => return Turn::new(other, out_of_order("Send MAIL first")),
+    };
+    let reply = match check_rcpt(&recipients, recipient, context) {
+        Ok(found) => {
+            if !recipients.to.contains(&found) {
+                recipients.to.push(found);
+            }
+            Reply::new(250, Detail(1, 5), "Recipient OK")
+        }
+        Err(reply) => reply,
+    };
+    let state = if recipients.to.is_empty() {
+        State::MailGiven(recipients.given)
+    } else {
+        State::Recipients(recipients)
+    };
+    Turn::new(state, reply)
+}
+
+fn check_rcpt(
+    so_far: &Recipients,
+    recipient: &command::Recipient,
+    context: &Context,
+) -> Result<Recipient, Reply> {
+    let service = &context.service;
+    let count_max = usize::try_from(service.limits.recipients_max).unwrap_or(usize::MAX);
+    if so_far.to.len() >= count_max {
+        return Err(Reply::new(452, Detail(5, 3), "Too many recipients"));
+    }
+    let address = match recipient {
+        command::Recipient::Address(address) => Some(address.clone()),
+        command::Recipient::Postmaster => service.router.postmaster(),
+    };
+    let found = find(address, context)?;
+    match local::admit(&service.store, &found, so_far.given.size.unwrap_or(0)) {
+        Ok(()) => Ok(found),
+        Err(store::Error::OverQuota) => Err(over_quota()),
+        Err(store::Error::Full) => Err(store_full()),
+        Err(store::Error::NotFound(_)) => Err(unknown()),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+fn find(address: Option<Address>, context: &Context) -> Result<Recipient, Reply> {
+    let address = address.ok_or_else(unknown)?;
+    let service = &context.service;
+    let snapshot = service.store.snapshot().map_err(|error| fault(&error))?;
+    match service.router.route(&snapshot, &address) {
+        Ok(Route::Local(accounts)) => Ok(Recipient { address, accounts }),
+        Ok(Route::Unknown) => Err(unknown()),
+        Ok(Route::Remote) => Err(remote(service.role)),
+        // RFC 3463 3.3: mailing list expansion problem.
+        Ok(Route::Undeliverable(why)) => Err(Reply::new(550, Detail(2, 4), why)),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+fn unknown() -> Reply {
+    Reply::new(550, Detail(1, 1), "No such mailbox here")
+}
+
+fn remote(role: Role) -> Reply {
+    let text = match role {
+        Role::Receive => "Relaying denied",
+        Role::Submission => {
+            "Sending to other domains is not available on this server yet; the mail was not sent"
+        }
+    };
+    Reply::new(550, Detail(7, 1), text)
+}
+
+fn take_data(state: State, context: &mut Context) -> Turn {
+    match state {
+        State::Recipients(recipients) => Data::begin(recipients, context),
+        State::MailGiven(_) => {
+            let text = "No valid recipients";
+            Turn::new(state, Reply::new(554, Detail(5, 1), text))
+        }
+        State::Chunks(_) => Turn::new(state, out_of_order("BDAT and DATA do not mix")),
+        other => Turn::new(other, out_of_order("Send MAIL and RCPT first")),
+    }
+}

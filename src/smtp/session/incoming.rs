@@ -1,0 +1,347 @@
+//! A message on its way in, by DATA or by BDAT (RFC 3030), and what is said at its end.
+//!
+//! Bytes go straight to the store's intake; nothing is held. The first thing that goes wrong (too large, malformed,
+//! store full) drops what was stored; the rest is read to its real end, and only then said.
+
+use crate::clock::Now;
+use crate::delivery::intake::{Intake, Received};
+use crate::delivery::local::{self, Envelope, Message};
+use crate::delivery::submission;
+use crate::mail::address::Address;
+use crate::mail::date::DateTime;
+use crate::mail::mime::Summary;
+use crate::mail::trace::{self, Greeting, HOPS_MAX};
+use crate::smtp::command::{self, Place};
+use crate::smtp::data::{Dots, LineCheck, Malformed, Progress};
+use crate::smtp::reply::{Detail, Reply};
+use crate::store;
+
+use super::dialog::{
+    Dialect, Hello, Recipients, fault, ok, out_of_order, over_quota, store_full, too_large,
+};
+use super::{Context, Role, Service, State, Turn};
+
+/// A message and its envelope.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    hello: Hello,
+    envelope: Envelope,
+    lines: LineCheck,
+    bytes: u64,
+    taking: Taking,
+}
+
+/// What becomes of the bytes.
+#[derive(Debug)]
+enum Taking {
+    Storing(Box<Intake>),
+    /// They are read and discarded, and this is why.
+    Discarding(Refusal),
+}
+
+#[derive(Clone, Debug)]
+enum Refusal {
+    TooLarge,
+    Malformed(Malformed),
+    Store(store::Error),
+}
+
+impl Incoming {
+    fn begin(
+        recipients: Recipients,
+        service: &Service,
+    ) -> Result<Self, (Recipients, store::Error)> {
+        let intake = match Intake::begin(&service.store, recipients.given.size) {
+            Ok(intake) => intake,
+            Err(error) => return Err((recipients, error)),
+        };
+        Ok(Self {
+            hello: recipients.given.hello,
+            envelope: Envelope {
+                from: recipients.given.from,
+                to: recipients.to,
+            },
+            lines: LineCheck::default(),
+            bytes: 0,
+            taking: Taking::Storing(Box::new(intake)),
+        })
+    }
+
+    fn push(&mut self, bytes: &[u8], service: &Service) {
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        let Taking::Storing(intake) = &mut self.taking else {
+            return;
+        };
+        self.lines.push(bytes);
+        let refusal = if self.bytes > service.limits.message_bytes_max {
+            Some(Refusal::TooLarge)
+        } else if let Some(malformed) = self.lines.malformed() {
+            Some(Refusal::Malformed(malformed))
+        } else {
+            intake.write(bytes).err().map(Refusal::Store)
+        };
+        if let Some(refusal) = refusal {
+            self.taking = Taking::Discarding(refusal);
+        }
+    }
+
+    /// What stops it so far.
+    fn refusal(&self) -> Option<&Refusal> {
+        match &self.taking {
+            Taking::Storing(_) => None,
+            Taking::Discarding(refusal) => Some(refusal),
+        }
+    }
+
+    /// Files it. The reply is made after the commit.
+    fn finish(self, context: &mut Context, now: Now) -> Turn {
+        let reply = match self.taking {
+            Taking::Discarding(refusal) => refused(&refusal, context),
+            Taking::Storing(_) if self.lines.ends_with_cr() => {
+                refused(&Refusal::Malformed(Malformed::BareLineEnd), context)
+            }
+            Taking::Storing(intake) => match intake.finish() {
+                Ok(received) => file(&self.hello, &self.envelope, received, context, now),
+                Err(error) => refused(&Refusal::Store(error), context),
+            },
+        };
+        Turn::new(State::Identified(self.hello), reply)
+    }
+}
+
+fn refused(refusal: &Refusal, context: &Context) -> Reply {
+    match refusal {
+        Refusal::TooLarge => too_large(context),
+        Refusal::Store(error) => store_refusal(error),
+        Refusal::Malformed(Malformed::BareLineEnd) => {
+            // RFC 5321 2.3.8; X.6.11 would be of IANA's registry what comes nearest, were it registered for it.
+            let text = "Message refused: lines must end with CRLF, bare CR or LF found";
+            Reply::new(554, Detail(6, 0), text)
+        }
+        Refusal::Malformed(Malformed::Nul) => {
+            Reply::new(554, Detail(6, 0), "Message refused: it has a NUL byte")
+        }
+        Refusal::Malformed(Malformed::LineTooLong) => {
+            Reply::new(554, Detail(6, 0), "Message refused: a line is too long")
+        }
+    }
+}
+
+fn store_refusal(error: &store::Error) -> Reply {
+    match error {
+        store::Error::OverQuota => over_quota(),
+        store::Error::Full => store_full(),
+        error => fault(error),
+    }
+}
+
+fn file(
+    hello: &Hello,
+    envelope: &Envelope,
+    received: Received,
+    context: &mut Context,
+    now: Now,
+) -> Reply {
+    if received.facts.hops > HOPS_MAX {
+        return Reply::new(
+            554,
+            Detail(4, 6),
+            "Too many hops, this mail goes in circles",
+        );
+    }
+    let id = context.draw_id();
+    let mut head = received_field(hello, envelope, &id, context, now).into_bytes();
+    let mut summary = received.summary;
+    if context.service.role == Role::Submission
+        && let Ok(mut decoded) = Summary::decode(&summary)
+    {
+        let hostname = &context.service.hostname;
+        head.extend(submission::complete(
+            &mut decoded.envelope,
+            hostname,
+            &id,
+            now,
+        ));
+        summary = decoded.encode();
+    }
+    let message = Message {
+        blob: received.blob,
+        summary,
+        head,
+    };
+    match local::deliver(&context.service.store, envelope, message, now) {
+        Ok(filed) => {
+            let (bytes, copies) = (received.bytes, filed.len());
+            tracing::info!(%id, bytes, copies, peer = %context.peer.address, "smtp: delivered");
+            ok(&format!("Delivered as {id}"))
+        }
+        Err(error) => store_refusal(&error),
+    }
+}
+
+fn received_field(
+    hello: &Hello,
+    envelope: &Envelope,
+    id: &str,
+    context: &Context,
+    now: Now,
+) -> String {
+    let only: Option<&Address> = match envelope.to.as_slice() {
+        [only] => Some(&only.address),
+        _ => None,
+    };
+    let tls = context.tls.as_ref();
+    trace::received(&trace::Received {
+        helo: hello.name.as_str(),
+        peer: context.peer.address.ip(),
+        by: context.service.hostname.as_str(),
+        greeting: match hello.dialect {
+            Dialect::Smtp => Greeting::Helo,
+            Dialect::Esmtp => Greeting::Ehlo,
+        },
+        tls: tls.map(|tls| (tls.version.as_str(), tls.cipher.as_str())),
+        authenticated: context.login.is_some(),
+        id,
+        recipient: only,
+        date: DateTime::utc(now.stamp()),
+    })
+}
+
+impl Context {
+    /// An identifier of a message that no other has: 18 bytes of a keyed hash, in hexadecimal.
+    fn draw_id(&mut self) -> String {
+        let drawn = self.nonces.draw();
+        drawn
+            .iter()
+            .take(10)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// DATA under way.
+#[derive(Debug)]
+pub(super) struct Data {
+    incoming: Incoming,
+    dots: Dots,
+    piece: Vec<u8>,
+}
+
+impl Data {
+    /// Takes the DATA command.
+    pub(super) fn begin(recipients: Recipients, context: &Context) -> Turn {
+        match Incoming::begin(recipients, &context.service) {
+            Ok(incoming) => {
+                let data = Self {
+                    incoming,
+                    dots: Dots::default(),
+                    piece: Vec::new(),
+                };
+                Turn::new(State::Data(data), Reply::plain(354, "End with CRLF.CRLF"))
+            }
+            Err((recipients, error)) => {
+                Turn::new(State::Recipients(recipients), store_refusal(&error))
+            }
+        }
+    }
+
+    pub(super) fn push(&mut self, input: &[u8], service: &Service) -> Progress {
+        self.piece.clear();
+        let progress = self.dots.push(input, &mut self.piece);
+        self.incoming.push(&self.piece, service);
+        progress
+    }
+
+    pub(super) fn finish(self, context: &mut Context, now: Now) -> Turn {
+        self.incoming.finish(context, now)
+    }
+}
+
+/// Between two chunks of a message.
+#[derive(Debug)]
+pub(super) struct Chunks(Incoming);
+
+impl Chunks {
+    pub(super) fn into_hello(self) -> Hello {
+        self.0.hello
+    }
+}
+
+/// The bytes of one BDAT. They are read in any case (RFC 3030 2), since the client may have sent them already.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    left: u64,
+    place: Place,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    Message(Box<Incoming>),
+    /// Nothing takes them; afterwards it goes on with this state and reply.
+    Nothing(Box<State>, Reply),
+}
+
+impl Chunk {
+    /// Takes the BDAT command.
+    pub(super) fn begin(state: State, chunk: command::Chunk, context: &Context) -> Self {
+        let target = match state {
+            State::Chunks(chunks) => Target::Message(Box::new(chunks.0)),
+            State::Recipients(recipients) => match Incoming::begin(recipients, &context.service) {
+                Ok(incoming) => Target::Message(Box::new(incoming)),
+                Err((recipients, error)) => {
+                    // RFC 3030 2: a failed BDAT ends the transaction.
+                    let state = State::Identified(recipients.given.hello);
+                    Target::Nothing(Box::new(state), store_refusal(&error))
+                }
+            },
+            State::MailGiven(_) => {
+                let reply = Reply::new(554, Detail(5, 1), "No valid recipients");
+                Target::Nothing(Box::new(state), reply)
+            }
+            other => Target::Nothing(Box::new(other), out_of_order("Send MAIL and RCPT first")),
+        };
+        Self {
+            left: chunk.bytes,
+            place: chunk.place,
+            target,
+        }
+    }
+
+    /// Takes what belongs to it of `input`; how many bytes that were.
+    pub(super) fn push(&mut self, input: &[u8], service: &Service) -> usize {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let bytes = input.get(..left).unwrap_or(input);
+        if let Target::Message(incoming) = &mut self.target {
+            incoming.push(bytes, service);
+        }
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        bytes.len()
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.left == 0
+    }
+
+    pub(super) fn finish(self, context: &mut Context, now: Now) -> Turn {
+        match (self.target, self.place) {
+            (Target::Nothing(state, reply), _) => Turn::new(*state, reply),
+            (Target::Message(incoming), Place::Last) => incoming.finish(context, now),
+            (Target::Message(incoming), Place::Middle) => between(*incoming, context),
+        }
+    }
+}
+
+/// Each chunk has its own reply; a refusal ends the transaction (RFC 3030 2).
+fn between(incoming: Incoming, context: &Context) -> Turn {
+    match incoming.refusal() {
+        None => {
+            let reply = ok(&format!("{} bytes so far", incoming.bytes));
+            Turn::new(State::Chunks(Chunks(incoming)), reply)
+        }
+        Some(refusal) => {
+            let reply = refused(refusal, context);
+            Turn::new(State::Identified(incoming.hello), reply)
+        }
+    }
+}

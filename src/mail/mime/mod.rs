@@ -15,6 +15,8 @@ pub mod header;
 mod scanner;
 #[cfg(test)]
 mod tests;
+pub mod text;
+pub mod transfer;
 
 pub use codec::DecodeError;
 pub use envelope::HeaderFacts;

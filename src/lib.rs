@@ -15,6 +15,7 @@ pub mod imap;
 pub mod machine;
 pub mod mail;
 pub mod net;
+pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 pub mod store;

@@ -12,7 +12,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("mail", &["clock"]),
     ("store", &["mail", "clock", "wake"]),
     ("auth", &["store", "mail", "clock"]),
-    ("sasl", &["auth", "mail"]),
+    ("sasl", &["auth", "machine", "mail"]),
     ("machine", &["auth", "clock", "wake"]),
     ("delivery", &["store", "mail", "clock"]),
     (

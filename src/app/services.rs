@@ -9,10 +9,12 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::auth::Auth;
 use crate::config::Settings;
+use crate::delivery::route::Router;
 use crate::imap;
 use crate::net::ca::Subject;
 use crate::net::driver::Open;
 use crate::net::listener::{Service, TlsMode};
+use crate::smtp::{self, Role};
 use crate::store::Store;
 
 /// What a peer over the limits hears (RFC 5321 3.8, RFC 3501 7.1.5, RFC 3206 4).
@@ -24,7 +26,30 @@ const POP3_REFUSAL: &str = "-ERR [SYS/TEMP] Too many connections, try again late
 pub(super) fn services(settings: &Settings, store: &Store, auth: &Auth) -> Vec<Service> {
     let listen = &settings.listen;
     let imap = imap_sessions(settings, store, auth);
+    let receive = smtp_sessions(settings, store, auth, Role::Receive);
+    let submission = smtp_sessions(settings, store, auth, Role::Submission);
     let all = vec![
+        service(
+            "smtp",
+            &listen.smtp,
+            TlsMode::OnRequest,
+            SMTP_REFUSAL,
+            &receive,
+        ),
+        service(
+            "submission",
+            &listen.submission,
+            TlsMode::OnRequest,
+            SMTP_REFUSAL,
+            &submission,
+        ),
+        service(
+            "submissions",
+            &listen.submissions,
+            TlsMode::Implicit,
+            SMTP_REFUSAL,
+            &submission,
+        ),
         service(
             "imap",
             &listen.imap,
@@ -59,6 +84,30 @@ fn service(
         refusal,
         open: Arc::clone(open),
     }
+}
+
+fn smtp_sessions(settings: &Settings, store: &Store, auth: &Auth, role: Role) -> Open {
+    let hostname = settings.hostname.clone();
+    let domains = settings.domains.iter().cloned();
+    let service = smtp::Service {
+        role,
+        limits: smtp::Limits {
+            message_bytes_max: settings.limits.message_bytes_max,
+            recipients_max: settings.limits.recipients_max,
+        },
+        plaintext_without_tls: settings.auth.plaintext_without_tls,
+        router: Router::new(
+            settings.domains.first().unwrap_or(&hostname).clone(),
+            domains,
+        ),
+        hostname,
+        store: store.clone(),
+        auth: auth.clone(),
+    };
+    Arc::new(move |peer| {
+        let session = smtp::Session::new(service.clone(), peer, random()?);
+        Ok(Box::new(session))
+    })
 }
 
 fn imap_sessions(settings: &Settings, store: &Store, auth: &Auth) -> Open {

@@ -163,7 +163,7 @@ impl Turn {
 
 impl Session {
     /// A session with `peer`, greeting first. `seed` must be random and used for this connection only.
-    pub fn new(service: Service, peer: Peer, seed: &[u8; 32], now: Now) -> Self {
+    pub fn new(service: Service, peer: Peer, seed: [u8; 32]) -> Self {
         let mut wire = Wire::default();
         let hostname = service.hostname.clone();
         wire.send(&Reply::plain(220, format!("{hostname} ESMTP Heimpost")));
@@ -173,7 +173,7 @@ impl Session {
                 service,
                 peer,
                 login: None,
-                nonces: Nonces::new(seed),
+                nonces: Nonces::new(&seed),
                 errors: 0,
                 auth_failures: 0,
                 transactions: 0,
@@ -182,7 +182,7 @@ impl Session {
             wire,
             event: None,
             ending: Ending::Open,
-            deadline: Some(now.mono + IDLE_TIMEOUT),
+            deadline: None,
         }
     }
 
@@ -376,6 +376,8 @@ impl machine::Session for Session {
     }
 
     fn poll_output(&mut self, out: &mut Vec<u8>, now: Now) {
+        // The first call is the one for the greeting.
+        self.deadline.get_or_insert(now.mono + IDLE_TIMEOUT);
         if !self.wire.has_output() {
             self.advance(now);
         }

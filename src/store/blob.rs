@@ -75,6 +75,11 @@ impl NewBlob {
         self.header.bytes
     }
 
+    /// Bytes that it takes compressed.
+    pub fn stored_bytes(&self) -> u64 {
+        self.header.stored_bytes
+    }
+
     /// First bytes of the SHA-256 over its plain bytes.
     pub(super) fn digest(&self) -> Digest {
         self.header.digest

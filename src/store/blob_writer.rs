@@ -2,7 +2,7 @@
 //!
 //! A small blob is kept in memory, compressed, until its record is written. When it outgrows the stage it becomes a
 //! stream: its frames go to a volume in transactions without durability, and [`BlobWriter::finish`] publishes it with
-//! one durable commit. Either way at most [`STREAM_PIECE_BYTES`] and a frame are in memory.
+//! one durable commit. All streams together keep about [`STREAM_BUDGET_BYTES`] in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,7 +16,10 @@ use super::staged::{STAGED_BYTES_MAX, Staged};
 use super::volume::Header;
 use super::volumes::{Stream, Volumes};
 
-/// A stream's frames are written when they are that many bytes together.
+/// Memory that all streams together may gather frames in: a lone blob of 1 MiB is written in one go.
+const STREAM_BUDGET_BYTES: usize = 5 << 18;
+
+/// A stream's frames are written when they are that many bytes together, however many streams there are.
 const STREAM_PIECE_BYTES: usize = 192 << 10;
 
 /// Gives the next identifier of a streamed blob. May commit.
@@ -154,7 +157,8 @@ impl Streaming {
         self.waiting_bytes += frame.len();
         self.stored_bytes += frame.len() as u64;
         self.waiting.push(frame);
-        if self.waiting_bytes < STREAM_PIECE_BYTES {
+        let share = STREAM_BUDGET_BYTES / self.stream.streams().max(1);
+        if self.waiting_bytes < share.max(STREAM_PIECE_BYTES) {
             return Ok(());
         }
         self.waiting_bytes = 0;

@@ -59,13 +59,13 @@ pub(super) fn decode(frame: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// Cuts `data` by the ladder. The last piece is what no rung fits and may be small.
+/// Cuts `data` by the ladder. What nearly fills a rung is not cut. The last piece is what no rung fits and may be small.
 pub(super) fn cut(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
-        let len = LADDER
+        let rung = LADDER
             .into_iter()
-            .find(|rung| *rung <= data.len())
-            .unwrap_or(data.len());
+            .find(|rung| data.len() >= rung - rung / 16);
+        let len = rung.map_or(data.len(), |rung| rung.min(data.len()));
         let (piece, rest) = data.split_at_checked(len)?;
         data = rest;
         (!piece.is_empty()).then_some(piece)
@@ -97,6 +97,8 @@ mod tests {
             (1, vec![1]),
             (4_000, vec![4_000]),
             (70_000, vec![65_400, 4_000, 600]),
+            (65_393, vec![65_393]),
+            (3_800, vec![3_800]),
             (60_000, vec![32_600, 16_200, 8_000, 3_200]),
         ] {
             let data = vec![7; len];

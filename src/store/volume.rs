@@ -42,8 +42,12 @@ const FORMAT_NOW: u64 = 1;
 /// Ends of frames below this many bytes go to `tails`.
 const TAIL_BYTES: usize = 2_000;
 
-/// Page cache of one volume.
-const CACHE_BYTES: usize = 1 << 20;
+/// Page cache of a volume that is only read.
+const READ_CACHE_BYTES: usize = 1 << 20;
+
+/// Page cache of a volume that is written: redb writes a page more than once if it must leave the cache before the
+/// commit.
+const WRITE_CACHE_BYTES: usize = 4 << 20;
 
 /// What a volume knows of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,7 +296,7 @@ impl Volume {
             .media
             .open_existing(&file_name(self.number))
             .map_err(Error::io)?;
-        match builder().open_read_only_with_backend(Backend(device)) {
+        match builder(READ_CACHE_BYTES).open_read_only_with_backend(Backend(device)) {
             Ok(database) => {
                 state.open = Open::Reading(database);
                 Ok(())
@@ -321,7 +325,7 @@ impl Volume {
             .media
             .open(&file_name(self.number))
             .map_err(Error::io)?;
-        let database = builder().create_with_backend(Backend(device))?;
+        let database = builder(WRITE_CACHE_BYTES).create_with_backend(Backend(device))?;
         self.make_ready(&database)?;
         state.open = Open::Writing(database);
         Ok(())
@@ -395,9 +399,9 @@ impl Strays {
     }
 }
 
-fn builder() -> Builder {
+fn builder(cache_bytes: usize) -> Builder {
     let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
+    builder.set_cache_size(cache_bytes);
     builder
 }
 
@@ -439,7 +443,6 @@ impl<'t> VolumeTx<'t> {
 
     /// Stores an encoded frame.
     pub(super) fn put_frame(&mut self, blob: u64, number: u32, frame: &[u8]) -> Result<()> {
-        self.changed = true;
         for (part, piece) in (0_u32..).zip(frames::cut(frame)) {
             if piece.len() < TAIL_BYTES {
                 self.tails.insert((blob, number), piece)?;

@@ -172,6 +172,11 @@ impl Stream {
         })
     }
 
+    /// Streams and published blobs that are held now, this one included.
+    pub(super) fn streams(&self) -> usize {
+        lock(&self.volumes.held.blobs).len()
+    }
+
     /// Writes frames, not durable yet.
     pub(super) fn put(&mut self, frames: &[Vec<u8>]) -> Result<()> {
         self.write(frames, None).map(drop)

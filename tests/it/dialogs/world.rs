@@ -1,0 +1,96 @@
+//! What all connections of one dialog share: store, door, clock.
+
+use std::path::Path;
+use std::time::Duration;
+
+use heimpost::auth::{Auth, Hashing};
+use heimpost::clock::{Clock, Now, Wall};
+use heimpost::delivery::intake::Intake;
+use heimpost::mail::address::Address;
+use heimpost::mail::flags::Flags;
+use heimpost::mail::ids::AccountId;
+use heimpost::mail::mailbox_name::MailboxName;
+use heimpost::store::types::{Filing, Language, QuotaRule};
+use heimpost::store::{self, Append, NewAccount, Store};
+
+use super::script::Options;
+
+const PASSWORD: &str = "correct horse";
+
+/// 2026-11-22T12:00:00Z
+const BEGIN: Wall = Wall(1_795_348_800);
+
+/// The surroundings of one dialog.
+#[derive(Debug)]
+pub(super) struct World {
+    /// A store in memory.
+    pub(super) store: Store,
+    /// Its door.
+    pub(super) auth: Auth,
+    clock: Clock,
+}
+
+impl World {
+    /// A store with the two accounts, and the mail that the options ask for.
+    pub(super) fn new(options: &Options) -> Self {
+        let store = Store::in_memory(&store::Options::default()).unwrap();
+        let world = Self {
+            auth: Auth::new(store.clone()),
+            store,
+            clock: Clock::virtual_at(BEGIN),
+        };
+        let fred = world.account("fred@heimpost.test");
+        world.account("anna@heimpost.test");
+        for file in options.values("mail") {
+            world.deliver(fred, file);
+        }
+        world
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Time passes.
+    pub(super) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    fn account(&self, address: &str) -> AccountId {
+        let new = NewAccount {
+            address: Address::parse(address).unwrap(),
+            owner: address.starts_with("fred"),
+            language: Language::En,
+            quota_bytes: None,
+        };
+        let account = self.store.add_account(&new, self.now()).unwrap();
+        self.auth
+            .set_password(account.id, PASSWORD, Hashing::Scram)
+            .unwrap();
+        account.id
+    }
+
+    fn deliver(&self, account: AccountId, file: &str) {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
+        let bytes = std::fs::read(dir.join(file)).unwrap();
+        let mut intake = Intake::begin(&self.store, None).unwrap();
+        intake.write(&bytes).unwrap();
+        let received = intake.finish().unwrap();
+        let snapshot = self.store.snapshot().unwrap();
+        let inbox = snapshot.mailbox_by_name(account, &MailboxName::inbox());
+        let append = Append {
+            blob: received.blob,
+            summary: received.summary,
+            filings: vec![Filing {
+                mailbox: inbox.unwrap().unwrap().id,
+                flags: Flags::default(),
+                internal_date: self.now().stamp(),
+                prefix: Vec::new(),
+                quota: QuotaRule::Enforce,
+            }],
+        };
+        drop(snapshot);
+        self.store.append_all(vec![append], self.now()).unwrap();
+    }
+}

@@ -27,5 +27,5 @@ fn imap(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
             starttls: true,
         }),
     };
-    Box::new(ImapSession::new(services, peer, [7; 18]))
+    Box::new(ImapSession::new(services, peer, [7; 32]))
 }

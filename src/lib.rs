@@ -19,4 +19,5 @@ pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 pub mod store;
+pub mod transfer;
 pub mod wake;

@@ -1,11 +1,13 @@
 //! The arguments, and what they ask for.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
 use super::account::Add;
+use super::export::Kind;
+use super::import::Source;
 use super::operation::{Format, Operation, Password};
 use super::{Failure, Result};
 use crate::mail::secret::Secret;
@@ -44,6 +46,36 @@ pub enum Command {
     Device(DeviceCommand),
     /// Show how the box and its store are
     Status(Listing),
+    /// Bring old mail into an account; can be run again after an interruption
+    #[command(group(clap::ArgGroup::new("source").required(true)))]
+    Import {
+        /// The account's address
+        account: String,
+        /// An mbox file
+        #[arg(long, value_name = "FILE", group = "source")]
+        mbox: Option<PathBuf>,
+        /// A Maildir tree, with all its mailboxes
+        #[arg(long, value_name = "DIR", group = "source")]
+        maildir: Option<PathBuf>,
+        /// Mailbox for the messages of an mbox file
+        #[arg(
+            long,
+            value_name = "MAILBOX",
+            default_value = "INBOX",
+            conflicts_with = "maildir"
+        )]
+        into: String,
+    },
+    /// Write an account's mail to files; can be run again after an interruption
+    Export {
+        /// The account's address
+        account: String,
+        /// Directory, made if it is missing
+        dir: PathBuf,
+        /// What kind of files
+        #[arg(long, value_enum, default_value = "maildir")]
+        format: Kind,
+    },
 }
 
 /// How a list is shown.
@@ -210,8 +242,48 @@ impl Command {
             Self::Alias(command) => Ok(Some(command.into_operation())),
             Self::Device(command) => Ok(Some(command.into_operation())),
             Self::Status(listing) => Ok(Some(Operation::Status(listing.format()))),
+            Self::Import {
+                account,
+                mbox,
+                maildir,
+                into,
+            } => {
+                let source = source(mbox.as_deref(), maildir.as_deref(), into)?;
+                Ok(Some(Operation::Import { account, source }))
+            }
+            Self::Export {
+                account,
+                dir,
+                format,
+            } => Ok(Some(Operation::Export {
+                account,
+                dir: absolute(&dir)?,
+                kind: format,
+            })),
         }
     }
+}
+
+fn source(mbox: Option<&Path>, maildir: Option<&Path>, into: String) -> Result<Source> {
+    match (mbox, maildir) {
+        (Some(path), _) => Ok(Source::Mbox {
+            path: absolute(path)?,
+            into,
+        }),
+        (None, Some(path)) => Ok(Source::Maildir {
+            path: absolute(path)?,
+        }),
+        (None, None) => Err(Failure::Usage(
+            "--mbox FILE or --maildir DIR says what to import".to_owned(),
+        )),
+    }
+}
+
+/// The path as the daemon, which has another working directory, finds it.
+fn absolute(path: &Path) -> Result<String> {
+    let absolute = std::path::absolute(path)?;
+    let text = absolute.to_str().map(str::to_owned);
+    text.ok_or_else(|| Failure::Usage(format!("{} is not UTF-8", path.display())))
 }
 
 impl AccountCommand {

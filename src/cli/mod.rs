@@ -12,6 +12,8 @@ pub mod output;
 mod account;
 mod alias;
 mod device;
+pub mod export;
+pub mod import;
 mod status;
 
 pub use operation::{Operation, execute};

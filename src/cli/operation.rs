@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Output, Result, account, alias, device, status};
+use super::{Context, Output, Result, account, alias, device, export, import, status};
 use crate::mail::secret::Secret;
 
 /// How a list is shown.
@@ -108,6 +108,22 @@ pub enum Operation {
     },
     /// `status`
     Status(Format),
+    /// `import`
+    Import {
+        /// Whose.
+        account: String,
+        /// From where; paths are absolute.
+        source: import::Source,
+    },
+    /// `export`
+    Export {
+        /// Whose.
+        account: String,
+        /// Where to; an absolute path.
+        dir: String,
+        /// As what.
+        kind: export::Kind,
+    },
 }
 
 impl Operation {
@@ -143,5 +159,9 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         }
         Operation::DeviceRevoke { account, name } => device::revoke(account, name, context, output),
         Operation::Status(format) => status::status(*format, context, output),
+        Operation::Import { account, source } => import::import(account, source, context, output),
+        Operation::Export { account, dir, kind } => {
+            export::export(account, dir, *kind, context, output)
+        }
     }
 }

@@ -81,7 +81,7 @@ impl NewBlob {
     }
 
     /// First bytes of the SHA-256 over its plain bytes.
-    pub(super) fn digest(&self) -> Digest {
+    pub fn digest(&self) -> [u8; 16] {
         self.header.digest
     }
 }

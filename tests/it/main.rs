@@ -4,3 +4,4 @@ mod config;
 mod dialogs;
 mod net;
 mod tidy;
+mod transfer;

@@ -41,8 +41,6 @@ mod volumes;
 mod writer;
 
 #[cfg(test)]
-mod row_tests;
-#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Tests of the engine through a [`Store`] in memory.
 
+mod rows;
+
 use std::sync::Arc;
 use std::thread;
 

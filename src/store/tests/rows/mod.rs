@@ -7,18 +7,18 @@ mod messages;
 mod model;
 mod pop3;
 
-use super::check::Checked;
-use super::tx::ReadRows;
-use super::types::{
-    Copied, Device, Filed, Filing, FlagAction, Language, Mailbox, Pop3Delete, QuotaRule, Verifier,
-};
-use super::{Append, Error, NewAccount, Options, Result, Store};
 use crate::clock::{Clock, Now, Wall};
 use crate::mail::address::Address;
 use crate::mail::flags::{Flags, Keyword, SystemFlags};
 use crate::mail::ids::{AccountId, DeviceId, MailboxId, ModSeq, Uid};
 use crate::mail::mailbox_name::MailboxName;
 use crate::mail::secret::Secret;
+use crate::store::check::Checked;
+use crate::store::tx::ReadRows;
+use crate::store::types::{
+    Copied, Device, Filed, Filing, FlagAction, Language, Mailbox, Pop3Delete, QuotaRule, Verifier,
+};
+use crate::store::{Append, Error, NewAccount, Options, Result, Store};
 
 const START: Wall = Wall(1_800_000_000);
 

@@ -226,7 +226,8 @@ fn change(tx: &mut Tx<'_>, id: AccountId, change: impl FnOnce(&mut AccountRow)) 
     Ok(())
 }
 
-fn list(rows: &impl ReadRows) -> Result<Vec<Account>> {
+/// All accounts, by identifier.
+pub(super) fn list(rows: &impl ReadRows) -> Result<Vec<Account>> {
     let table = rows.read(ACCOUNTS)?;
     let mut accounts = Vec::new();
     for entry in table.iter()? {

@@ -17,6 +17,7 @@ pub mod recount;
 pub mod transfer;
 pub mod types;
 
+mod append;
 mod blob;
 mod blob_reader;
 mod blob_writer;
@@ -31,6 +32,7 @@ mod migrate;
 mod open;
 mod purge;
 mod record;
+mod restore;
 mod schema;
 mod squeeze;
 mod staged;

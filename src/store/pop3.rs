@@ -15,7 +15,7 @@ use super::counters::Counters;
 use super::device::{DeviceRow, devices};
 use super::expunge::remove_rows;
 use super::mailbox::{self, MailboxRow};
-use super::record::{find_flags, find_record, scan_all};
+use super::record::{Stored, find_flags, scan_all};
 use super::schema::{OF_AGE_CLOCK, POP3_MARKS};
 use super::transfer::move_rows;
 use super::tx::{ReadRows, Tx};
@@ -193,7 +193,7 @@ fn inbox(rows: &impl ReadRows, account: AccountId) -> Result<MailboxId> {
 
 /// The row of a message if it still lies in that INBOX.
 fn find_in(rows: &impl ReadRows, inbox: MailboxId, serial: Serial) -> Result<Option<MessageRow>> {
-    match find_record(rows, serial)? {
+    match Stored::find(rows, serial)? {
         Some(record) if record.mailbox == inbox => find_flags(rows, inbox, record.uid),
         Some(_) | None => Ok(None),
     }
@@ -364,7 +364,7 @@ fn find_due(rows: &impl ReadRows, age: u64) -> Result<Vec<DueMessage>> {
 }
 
 fn place(rows: &impl ReadRows, serial: Serial) -> Result<Option<(AccountId, MailboxId)>> {
-    let Some(record) = find_record(rows, serial)? else {
+    let Some(record) = Stored::find(rows, serial)? else {
         return Ok(None);
     };
     let row = MailboxRow::find(rows, record.mailbox)?;

@@ -4,7 +4,7 @@
 use redb::ReadableTable;
 
 use super::blob;
-use super::record::{load_record, unpack_flags};
+use super::record::{Stored, unpack_flags};
 use super::schema::{EXPUNGED, FLAGS, PURGES, RECORDS};
 use super::tx::{ReadRows, Tx};
 use super::types::MessageRow;
@@ -31,7 +31,7 @@ fn purge_some(tx: &mut Tx<'_>) -> Result<bool> {
     };
     let batch = first_rows(tx, mailbox)?;
     for row in &batch {
-        let record = load_record(tx, row.serial)?;
+        let record = Stored::load(tx, row.serial)?;
         tx.write(FLAGS)?.remove((mailbox.0, row.uid.get()))?;
         tx.write(RECORDS)?.remove(row.serial.0)?;
         pop3::forget_message(tx, row.serial)?;

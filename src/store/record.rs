@@ -11,69 +11,123 @@ use crate::clock::Wall;
 use crate::mail::flags::{FlagBits, SystemFlags};
 use crate::mail::ids::{BlobId, MailboxId, ModSeq, Serial, Uid};
 
-/// Packs a record; its serial is its key.
-pub(super) fn pack_record(record: &MessageRecord) -> Vec<u8> {
-    let date = record.internal_date.0;
-    let mut row = Packer::new();
-    row.uint(record.mailbox.0.into())
-        .uint(record.uid.get().into())
-        .uint(record.blob.0)
-        .uint(record.bytes)
-        .raw(&record.digest)
-        .int(date.wrapping_sub(Wall::FLOOR.0))
-        .int(record.saved.0.wrapping_sub(date))
-        .uint(record.prefix.len() as u64)
-        .raw(&squeeze::squeeze(&[&record.prefix, &record.summary]));
-    row.finish()
+/// A record as it lies in the index: the text that only FETCH reads stays packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) serial: Serial,
+    pub(super) mailbox: MailboxId,
+    pub(super) uid: Uid,
+    pub(super) blob: BlobId,
+    pub(super) bytes: u64,
+    pub(super) digest: [u8; 16],
+    pub(super) internal_date: Wall,
+    pub(super) saved: Wall,
+    pub(super) text: Text,
 }
 
-/// Unpacks a record.
-pub(super) fn unpack_record(serial: Serial, row: &[u8]) -> Result<MessageRecord> {
-    let mut row = Unpacker::new("records", row);
-    let mailbox = MailboxId(row.u32()?);
-    let uid = Uid::new(row.u32()?).ok_or_else(|| row.damaged())?;
-    let blob = BlobId(row.uint()?);
-    let bytes = row.uint()?;
-    let digest = row.array()?;
-    let internal_date = Wall(row.int()?.wrapping_add(Wall::FLOOR.0));
-    let saved = Wall(row.int()?.wrapping_add(internal_date.0));
-    let prefix_bytes = row.len()?;
-    let mut prefix = squeeze::expand(row.rest())?;
-    if prefix_bytes > prefix.len() {
-        return Err(row.damaged());
+/// Prefix and summary of a message, packed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Text {
+    prefix_bytes: usize,
+    packed: Vec<u8>,
+}
+
+impl Text {
+    pub(super) fn pack(prefix: &[u8], summary: &[u8]) -> Self {
+        Self {
+            prefix_bytes: prefix.len(),
+            packed: squeeze::squeeze(&[prefix, summary].concat()),
+        }
     }
-    let summary = prefix.split_off(prefix_bytes);
-    Ok(MessageRecord {
-        serial,
-        mailbox,
-        uid,
-        blob,
-        prefix,
-        bytes,
-        digest,
-        internal_date,
-        saved,
-        summary,
-    })
+
+    /// Prefix and summary.
+    fn unpack(&self) -> Result<(Vec<u8>, Vec<u8>)> {
+        let mut prefix = squeeze::expand(&self.packed)?;
+        if self.prefix_bytes > prefix.len() {
+            return Err(damaged("records"));
+        }
+        let summary = prefix.split_off(self.prefix_bytes);
+        Ok((prefix, summary))
+    }
 }
 
-/// A message's record; `None` if it is gone.
-pub(super) fn find_record(rows: &impl ReadRows, serial: Serial) -> Result<Option<MessageRecord>> {
-    let table = rows.read(RECORDS)?;
-    let row = table.get(serial.0)?;
-    row.map(|row| unpack_record(serial, row.value()))
-        .transpose()
-}
+impl Stored {
+    /// Packs a record; its serial is its key.
+    fn pack(&self) -> Vec<u8> {
+        let date = self.internal_date.0;
+        let mut row = Packer::new();
+        row.uint(self.mailbox.0.into())
+            .uint(self.uid.get().into())
+            .uint(self.blob.0)
+            .uint(self.bytes)
+            .raw(&self.digest)
+            .int(date.wrapping_sub(Wall::FLOOR.0))
+            .int(self.saved.0.wrapping_sub(date))
+            .uint(self.text.prefix_bytes as u64)
+            .raw(&self.text.packed);
+        row.finish()
+    }
 
-/// The record that a row in `flags` leads to.
-pub(super) fn load_record(rows: &impl ReadRows, serial: Serial) -> Result<MessageRecord> {
-    find_record(rows, serial)?.ok_or_else(|| damaged("records"))
-}
+    pub(super) fn unpack(serial: Serial, row: &[u8]) -> Result<Self> {
+        let mut row = Unpacker::new("records", row);
+        let mailbox = MailboxId(row.u32()?);
+        let uid = Uid::new(row.u32()?).ok_or_else(|| row.damaged())?;
+        let blob = BlobId(row.uint()?);
+        let bytes = row.uint()?;
+        let digest = row.array()?;
+        let internal_date = Wall(row.int()?.wrapping_add(Wall::FLOOR.0));
+        let saved = Wall(row.int()?.wrapping_add(internal_date.0));
+        let text = Text {
+            prefix_bytes: row.len()?,
+            packed: row.rest().to_vec(),
+        };
+        Ok(Self {
+            serial,
+            mailbox,
+            uid,
+            blob,
+            bytes,
+            digest,
+            internal_date,
+            saved,
+            text,
+        })
+    }
 
-pub(super) fn save_record(tx: &Tx<'_>, record: &MessageRecord) -> Result<()> {
-    let mut table = tx.write(RECORDS)?;
-    table.insert(record.serial.0, pack_record(record).as_slice())?;
-    Ok(())
+    /// `None` if the message is gone.
+    pub(super) fn find(rows: &impl ReadRows, serial: Serial) -> Result<Option<Self>> {
+        let table = rows.read(RECORDS)?;
+        let row = table.get(serial.0)?;
+        row.map(|row| Self::unpack(serial, row.value())).transpose()
+    }
+
+    /// The record that a row in `flags` leads to.
+    pub(super) fn load(rows: &impl ReadRows, serial: Serial) -> Result<Self> {
+        Self::find(rows, serial)?.ok_or_else(|| damaged("records"))
+    }
+
+    pub(super) fn save(&self, tx: &Tx<'_>) -> Result<()> {
+        let mut table = tx.write(RECORDS)?;
+        table.insert(self.serial.0, self.pack().as_slice())?;
+        Ok(())
+    }
+
+    /// The record with its text, as callers see it.
+    pub(super) fn expand(self) -> Result<MessageRecord> {
+        let (prefix, summary) = self.text.unpack()?;
+        Ok(MessageRecord {
+            serial: self.serial,
+            mailbox: self.mailbox,
+            uid: self.uid,
+            blob: self.blob,
+            prefix,
+            bytes: self.bytes,
+            digest: self.digest,
+            internal_date: self.internal_date,
+            saved: self.saved,
+            summary,
+        })
+    }
 }
 
 /// Packs a message's row in `flags`; mailbox and UID are its key.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::change::Change;
 use super::counters::{AccountCounters, Counters, MailboxCounters, is_deleted, is_unseen};
 use super::mailbox::names;
-use super::record::{load_record, scan_all};
+use super::record::{Stored, scan_all};
 use super::tx::{ReadRows, Tx};
 use super::types::Usage;
 use super::{Result, Store};
@@ -35,7 +35,7 @@ pub(super) fn count(rows: &impl ReadRows, id: MailboxId) -> Result<Counted> {
         counted.messages += 1;
         counted.unseen += u32::from(is_unseen(row.flags));
         counted.deleted += u32::from(is_deleted(row.flags));
-        counted.bytes += load_record(rows, row.serial)?.bytes;
+        counted.bytes += Stored::load(rows, row.serial)?.bytes;
         counted.uid_last = row.uid.get();
         counted.highest_modseq = counted.highest_modseq.max(row.modseq);
     }

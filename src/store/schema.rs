@@ -16,7 +16,7 @@
 //! | `mailboxes` | mailbox | account uint, name text, special use uint, UIDVALIDITY uint, keywords |
 //! | `mailbox_names` | account, name | mailbox |
 //! | `subscriptions` | account, name | nothing |
-//! | `records` | serial | see `record::pack_record` |
+//! | `records` | serial | see `record::Stored`; its text is packed by `squeeze` |
 //! | `flags` | mailbox, UID | system flags, keywords, modseq, serial: little-endian, 25 bytes |
 //! | `expunged` | mailbox, modseq | UIDs as runs: gap uint, length - 1 uint |
 //! | `pop3_marks` | serial, device | bits (1 fetched, 2 hidden), age-clock second of hiding uint |

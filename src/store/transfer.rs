@@ -5,7 +5,7 @@
 use super::blob;
 use super::expunge::log_expunged;
 use super::message::{Ledger, quota, refuse_over_quota};
-use super::record::{find_flags, load_record, scan_all};
+use super::record::{Stored, find_flags, scan_all};
 use super::tx::{ReadRows, Tx};
 use super::types::{Copied, MessageRow};
 use super::{Error, Result, Store};
@@ -66,7 +66,7 @@ fn copy(
     let mut used_bytes = target.account.usage.bytes;
     for row in &rows {
         refuse_over_quota(used_bytes, quota_bytes)?;
-        used_bytes += load_record(tx, row.serial)?.bytes;
+        used_bytes += Stored::load(tx, row.serial)?.bytes;
     }
     let flags = translate(&source, &mut target, &rows)?;
     let mut copied = Copied {
@@ -78,7 +78,7 @@ fn copy(
     }
     let modseq = target.next_modseq()?;
     for (row, flags) in rows.iter().zip(flags) {
-        let mut record = load_record(tx, row.serial)?;
+        let mut record = Stored::load(tx, row.serial)?;
         record.saved = now.stamp();
         blob::add_reference(tx, record.blob)?;
         let filed = target.add(tx, record, flags, modseq)?;
@@ -115,7 +115,7 @@ pub(super) fn move_rows(
     }
     let modseq = target.next_modseq()?;
     for (row, flags) in rows.iter().zip(flags) {
-        let mut record = load_record(tx, row.serial)?;
+        let mut record = Stored::load(tx, row.serial)?;
         record.saved = now.stamp();
         // The old record's reference to the blob becomes the new one's.
         let filed = target.add(tx, record, flags, modseq)?;

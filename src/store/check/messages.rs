@@ -13,11 +13,11 @@ use crate::store::expunge;
 use crate::store::mailbox::{MailboxRow, names};
 use crate::store::pop3;
 use crate::store::purge;
-use crate::store::record::{find_flags, scan_all, unpack_record};
+use crate::store::record::{Stored, find_flags, scan_all};
 use crate::store::recount::count;
 use crate::store::schema::{EXPUNGED, FLAGS, RECORDS};
 use crate::store::tx::ReadRows;
-use crate::store::types::{MessageRecord, MessageRow, Usage};
+use crate::store::types::{MessageRow, Usage};
 use crate::store::{Result, Snapshot};
 
 /// Who refers to a blob.
@@ -152,7 +152,7 @@ fn check_records(snapshot: &Snapshot, report: &mut Report) -> Result<References>
         let (serial, row) = entry?;
         let serial = Serial(serial.value());
         records += 1;
-        let Some(record) = report.readable(unpack_record(serial, row.value())) else {
+        let Some(record) = report.readable(Stored::unpack(serial, row.value())) else {
             continue;
         };
         check_record(snapshot, report, &record)?;
@@ -168,7 +168,7 @@ fn check_records(snapshot: &Snapshot, report: &mut Report) -> Result<References>
     Ok(references)
 }
 
-fn check_record(snapshot: &Snapshot, report: &mut Report, record: &MessageRecord) -> Result<()> {
+fn check_record(snapshot: &Snapshot, report: &mut Report, record: &Stored) -> Result<()> {
     let row = find_flags(snapshot, record.mailbox, record.uid)?;
     let holds = row.is_some_and(|row| row.serial == record.serial);
     report.expect(holds, Invariant::RowAndRecord, || {

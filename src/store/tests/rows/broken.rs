@@ -5,7 +5,7 @@ use crate::mail::ids::{BlobId, Serial};
 use crate::store::blob;
 use crate::store::check::{Invariant, Report};
 use crate::store::counters::{AccountCounters, Counters, MailboxCounters, StoreCounters};
-use crate::store::record::{load_record, save_flags, save_record, scan_all};
+use crate::store::record::{Stored, save_flags, scan_all};
 use crate::store::schema::{
     ACCOUNT_KEYS, DEVICES, EXPUNGED, FLAGS, MAILBOX_NAMES, POP3_MARKS, PURGES, RECORDS,
 };
@@ -96,13 +96,13 @@ fn broken_messages_are_found() {
         save_flags(tx, inbox, &row)
     });
     check(Invariant::BlobReferences, |tx, _, inbox| {
-        let record = load_record(tx, first_serial(tx, inbox)?)?;
+        let record = Stored::load(tx, first_serial(tx, inbox)?)?;
         blob::add_reference(tx, record.blob)
     });
     check(Invariant::BlobPresent, |tx, _, inbox| {
-        let mut record = load_record(tx, first_serial(tx, inbox)?)?;
+        let mut record = Stored::load(tx, first_serial(tx, inbox)?)?;
         record.blob = BlobId(999);
-        save_record(tx, &record)
+        record.save(tx)
     });
 }
 

@@ -122,3 +122,17 @@ fn uid_validity_rises_without_a_clock() {
         .create_mailbox(house.account, &name("a/b"), None, unset);
     assert!(made.unwrap().uid_validity > before);
 }
+
+#[test]
+fn a_restored_store_has_higher_uid_validities() {
+    let house = House::new();
+    let all = || {
+        let mailboxes = house.store.snapshot().unwrap().mailboxes(house.account);
+        let validities = mailboxes.unwrap().into_iter().map(|m| m.uid_validity);
+        validities.collect::<Vec<_>>()
+    };
+    let before = all();
+    house.store.bump_uid_validity_all(house.now()).unwrap();
+    let highest = before.iter().max().unwrap();
+    assert!(all().iter().all(|after| after > highest));
+}

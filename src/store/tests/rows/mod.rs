@@ -18,7 +18,7 @@ use crate::store::tx::ReadRows;
 use crate::store::types::{
     Copied, Device, Filed, Filing, FlagAction, Language, Mailbox, Pop3Delete, QuotaRule, Verifier,
 };
-use crate::store::{Append, Error, NewAccount, Options, Result, Store};
+use crate::store::{Append, Error, NewAccount, Options, Result, Store, Upkeep};
 
 const START: Wall = Wall(1_800_000_000);
 
@@ -61,7 +61,11 @@ fn new_account(text: &str) -> NewAccount {
 
 impl House {
     fn new() -> Self {
-        let store = Store::in_memory(&Options::default()).unwrap();
+        let options = Options {
+            upkeep: Upkeep::Inline,
+            ..Options::default()
+        };
+        let store = Store::in_memory(&options).unwrap();
         let clock = Clock::virtual_at(START);
         let account = store.add_account(&new_account("anna@haus.example"), clock.now());
         let account = account.unwrap().id;

@@ -1,0 +1,142 @@
+//! Appending: new messages come in, each to any number of mailboxes that share its blob.
+
+use super::account::AccountRow;
+use super::blob;
+use super::counters::{AccountCounters, Counters};
+use super::message::{Ledger, quota, refuse_over_quota};
+use super::record::{Stored, Text};
+use super::tx::{ReadRows, Tx};
+use super::types::{Filed, Filing, QuotaRule};
+use super::{Append, Error, Result, Store};
+use crate::clock::Now;
+use crate::mail::flags::FlagBits;
+use crate::mail::ids::{AccountId, BlobId, Serial, Uid};
+
+/// An append whose texts are packed already, so that the writer has less to do.
+struct Ready {
+    append: Append,
+    /// One per filing.
+    texts: Vec<Text>,
+    quota_default_bytes: Option<u64>,
+    now: Now,
+}
+
+impl Ready {
+    fn new(append: Append, quota_default_bytes: Option<u64>, now: Now) -> Self {
+        let filings = append.filings.iter();
+        let texts = filings.map(|filing| Text::pack(&filing.prefix, &append.summary));
+        Self {
+            texts: texts.collect(),
+            append,
+            quota_default_bytes,
+            now,
+        }
+    }
+
+    /// Files the message everywhere it goes. The outer error is a fault; inner ones changed nothing.
+    fn carry_out(&self, tx: &mut Tx<'_>) -> Result<Vec<Result<Filed>>> {
+        let mut blob = None;
+        let mut results = Vec::with_capacity(self.texts.len());
+        for (filing, text) in self.append.filings.iter().zip(&self.texts) {
+            match self.prepare(tx, filing) {
+                Err(Error::Fault(fault)) => return Err(Error::Fault(fault)),
+                Err(refusal) => results.push(Err(refusal)),
+                Ok((ledger, flags)) => {
+                    let record = self.record(self.refer(tx, &mut blob)?, filing, text);
+                    results.push(Ok(file(tx, ledger, record, flags)?));
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// All checks of a filing, none of its changes.
+    fn prepare(&self, rows: &impl ReadRows, filing: &Filing) -> Result<(Ledger, FlagBits)> {
+        let mut ledger = Ledger::open(rows, filing.mailbox)?;
+        if filing.quota == QuotaRule::Enforce {
+            let quota = quota(rows, &ledger, self.quota_default_bytes)?;
+            refuse_over_quota(ledger.account.usage.bytes, quota)?;
+        }
+        let flags = FlagBits {
+            system: filing.flags.system,
+            keywords: ledger.learn_bits(&filing.flags.keywords)?,
+        };
+        Ok((ledger, flags))
+    }
+
+    /// Stores the blob for its first filing, and counts a reference for every other.
+    fn refer(&self, tx: &mut Tx<'_>, stored: &mut Option<BlobId>) -> Result<BlobId> {
+        if let Some(blob) = *stored {
+            blob::add_reference(tx, blob)?;
+            return Ok(blob);
+        }
+        Ok(*stored.insert(blob::file(tx, &self.append.blob)?))
+    }
+
+    fn record(&self, blob: BlobId, filing: &Filing, text: &Text) -> Stored {
+        Stored {
+            // Serial and UID are the ledger's to give.
+            serial: Serial(0),
+            mailbox: filing.mailbox,
+            uid: Uid::MIN,
+            blob,
+            bytes: self.append.blob.bytes() + filing.prefix.len() as u64,
+            digest: self.append.blob.digest(),
+            internal_date: filing.internal_date,
+            saved: self.now.stamp(),
+            text: text.clone(),
+        }
+    }
+}
+
+fn file(tx: &mut Tx<'_>, mut ledger: Ledger, record: Stored, flags: FlagBits) -> Result<Filed> {
+    let modseq = ledger.next_modseq()?;
+    let filed = ledger.add(tx, record, flags, modseq)?;
+    ledger.close(tx)?;
+    Ok(filed)
+}
+
+impl Store {
+    /// Whether `bytes` more would be taken for `account` now: [`Error::OverQuota`] or [`Error::Full`] if not. A
+    /// message is taken while the usage is below the quota, even if it ends above (see [`Store::append`]).
+    pub fn admit(&self, account: AccountId, _bytes: u64) -> Result<()> {
+        let snapshot = self.snapshot()?;
+        let row = AccountRow::load(&snapshot, account)?;
+        let used = AccountCounters::load(&snapshot, account)?.usage.bytes;
+        let quota = row.quota_bytes.or(self.0.options.quota_default_bytes);
+        refuse_over_quota(used, quota)
+    }
+
+    /// Most bytes of mail that an account may have: its own quota or the box's default; `None` for no limit.
+    pub fn quota_bytes(&self, account: AccountId) -> Result<Option<u64>> {
+        let row = AccountRow::load(&self.snapshot()?, account)?;
+        Ok(row.quota_bytes.or(self.0.options.quota_default_bytes))
+    }
+
+    fn ready(&self, appends: Vec<Append>, now: Now) -> Vec<Ready> {
+        let quota = self.0.options.quota_default_bytes;
+        let appends = appends.into_iter();
+        appends
+            .map(|append| Ready::new(append, quota, now))
+            .collect()
+    }
+
+    /// Files messages, all in one commit. The outer result is about the commit; the inner ones are per filing, in
+    /// order of `appends` and their filings. Refused is who has reached the quota already, so that one message may end
+    /// above it.
+    pub fn append(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Vec<Result<Filed>>>> {
+        let ready = self.ready(appends, now);
+        self.0
+            .commit(move |tx| ready.iter().map(|append| append.carry_out(tx)).collect())
+    }
+
+    /// As [`Store::append`], but if one filing fails, none is done (APPEND with several messages, RFC 3502).
+    pub fn append_all(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Vec<Filed>>> {
+        let ready = self.ready(appends, now);
+        self.0.commit(move |tx| {
+            let all = ready.iter();
+            all.map(|append| append.carry_out(tx)?.into_iter().collect())
+                .collect()
+        })
+    }
+}

@@ -46,6 +46,10 @@ pub enum Command {
     Device(DeviceCommand),
     /// Show how the box and its store are
     Status(Listing),
+    /// Check every invariant of the store; changes nothing
+    Check(Listing),
+    /// Count mailboxes and accounts anew and repair counters that differ
+    Recount,
     /// Bring old mail into an account; can be run again after an interruption
     #[command(group(clap::ArgGroup::new("source").required(true)))]
     Import {
@@ -242,6 +246,8 @@ impl Command {
             Self::Alias(command) => Ok(Some(command.into_operation())),
             Self::Device(command) => Ok(Some(command.into_operation())),
             Self::Status(listing) => Ok(Some(Operation::Status(listing.format()))),
+            Self::Check(listing) => Ok(Some(Operation::Check(listing.format()))),
+            Self::Recount => Ok(Some(Operation::Recount)),
             Self::Import {
                 account,
                 mbox,

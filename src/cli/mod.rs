@@ -11,6 +11,7 @@ pub mod output;
 
 mod account;
 mod alias;
+mod check;
 mod device;
 pub mod export;
 pub mod import;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Output, Result, account, alias, device, export, import, status};
+use super::{Context, Output, Result, account, alias, check, device, export, import, status};
 use crate::mail::secret::Secret;
 
 /// How a list is shown.
@@ -108,6 +108,10 @@ pub enum Operation {
     },
     /// `status`
     Status(Format),
+    /// `check`
+    Check(Format),
+    /// `recount`
+    Recount,
     /// `import`
     Import {
         /// Whose.
@@ -159,6 +163,8 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         }
         Operation::DeviceRevoke { account, name } => device::revoke(account, name, context, output),
         Operation::Status(format) => status::status(*format, context, output),
+        Operation::Check(format) => check::check(*format, context, output),
+        Operation::Recount => check::recount(context, output),
         Operation::Import { account, source } => import::import(account, source, context, output),
         Operation::Export { account, dir, kind } => {
             export::export(account, dir, *kind, context, output)

@@ -17,6 +17,7 @@ pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output)
         mail.messages += usage.messages;
     }
     drop(snapshot);
+    let health = context.store.health();
     let hostname = context.settings.hostname.as_str();
     let data = context.settings.data.display().to_string();
     if format == Format::Json {
@@ -27,9 +28,15 @@ pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output)
             "accounts": accounts.len(),
             "messages": mail.messages,
             "mail_bytes": mail.bytes,
+            "faults": health.faults,
+            "last_fault": health.last_fault,
         });
         return Ok(output.line(&document.to_string())?);
     }
+    let faults = match health.last_fault {
+        Some(text) => format!("{} (last: {text})", health.faults),
+        None => "none".to_owned(),
+    };
     let rows = [
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("hostname", hostname.to_owned()),
@@ -39,6 +46,7 @@ pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output)
             "mails",
             format!("{} ({})", mail.messages, bytes_in_words(mail.bytes)),
         ),
+        ("store faults", faults),
     ];
     let rows: Vec<_> = rows
         .into_iter()

@@ -9,7 +9,7 @@
 //! - `shared`: blob -> references, for blobs with more than one; any other blob of a record has one.
 //! - `garbage`: blob -> (). Without references, to be removed from its volume (or the stage).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,8 @@ use redb::{ReadableTable, TableDefinition};
 
 use super::staged::{STAGE, Staged};
 use super::tx::{Kind, ReadRows, Tx};
-use super::volume::{Header, STREAMED};
+use super::volume::STREAMED;
+use super::volume_tx::Header;
 use super::volumes::Volumes;
 use super::{Error, Result};
 use crate::mail::ids::BlobId;
@@ -222,6 +223,13 @@ pub(super) fn garbage(rows: &impl ReadRows, pins: &Pins, limit: usize) -> Result
         }
     }
     Ok(blobs)
+}
+
+/// All blobs that wait for removal.
+pub(super) fn all_garbage(rows: &impl ReadRows) -> Result<BTreeSet<u64>> {
+    let garbage = rows.read(GARBAGE)?;
+    let rows = garbage.iter()?.map(|row| Ok(row?.0.value()));
+    rows.collect()
 }
 
 /// After these were removed from their volumes.

@@ -7,7 +7,7 @@ use super::engine::Index;
 use super::frames::{self, FRAME_BYTES};
 use super::staged::Staged;
 use super::tx::Snapshot;
-use super::volume::Header;
+use super::volume_tx::Header;
 use super::volumes::Volumes;
 use super::{Error, Result};
 use crate::mail::ids::BlobId;

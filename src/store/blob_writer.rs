@@ -13,7 +13,7 @@ use super::Result;
 use super::blob::{Digest, NewBlob, NewBody, Streamed};
 use super::frames::{Encoder, FRAME_BYTES};
 use super::staged::{STAGED_BYTES_MAX, Staged};
-use super::volume::Header;
+use super::volume_tx::Header;
 use super::volumes::{Stream, Volumes};
 
 /// Memory that all streams together may gather frames in: a lone blob of 1 MiB is written in one go.

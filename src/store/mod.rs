@@ -39,6 +39,7 @@ mod staged;
 mod tx;
 mod upkeep;
 mod volume;
+mod volume_tx;
 mod volumes;
 mod writer;
 

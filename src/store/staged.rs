@@ -7,7 +7,7 @@ use redb::{ReadableTable, TableDefinition};
 
 use super::blob::Digest;
 use super::tx::{ReadRows, Tx};
-use super::volume::Header;
+use super::volume_tx::Header;
 use super::{Error, Result, frames};
 
 /// (blob, piece) -> bytes.

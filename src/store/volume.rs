@@ -1,46 +1,23 @@
 //! One volume: a redb file of settled blobs.
 //!
-//! Tables of a volume (`volumes/NNNN.redb`):
-//! - `blobs`: blob -> (plain bytes, digest, stored bytes).
-//! - `pieces`: (blob, frame * 8 + piece) -> bytes. Pieces of a frame, cut by the ladder.
-//! - `tails`: (blob, frame) -> the end of a frame where that is short; short values share pages there.
-//! - `under_way`: blob -> (). Blobs that were streamed in and that the index does not refer to yet.
-//! - `facts`: [`FORMAT`], [`LIVE_BYTES`], [`GENERATION`] -> value.
-//!
 //! Every durable commit is quick-repair, so that a volume opens at once after any crash; pieces of a stream are
 //! committed without durability and become durable with the next durable commit, whoever makes it. That is why
 //! `under_way` exists: opening a volume for writing removes what it lists, unless the index refers to it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use redb::{
     Builder, Database, Durability, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
-    ReadableTable, Table, TableDefinition, WriteTransaction,
+    ReadableTable,
 };
 
-use super::blob::Digest;
-use super::frames;
 use super::media::{Backend, Media};
+use super::volume_tx::{
+    BLOBS, FACTS, GENERATION, Header, LIVE_BYTES, PIECES, TAILS, UNDER_WAY, VolumeTx, header,
+};
 use super::{Error, Result};
-
-const BLOBS: TableDefinition<'_, u64, (u64, [u8; 16], u64)> = TableDefinition::new("blobs");
-const PIECES: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("pieces");
-const TAILS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("tails");
-const UNDER_WAY: TableDefinition<'_, u64, ()> = TableDefinition::new("under_way");
-const FACTS: TableDefinition<'_, u8, u64> = TableDefinition::new("facts");
-
-/// Fact: version of this layout.
-const FORMAT: u8 = 0;
-/// Fact: sum of the stored bytes of all blobs.
-const LIVE_BYTES: u8 = 1;
-/// Fact: rises with every durable commit that changed something. A backup compares it.
-const GENERATION: u8 = 2;
-
-const FORMAT_NOW: u64 = 1;
-
-/// Ends of frames below this many bytes go to `tails`.
-const TAIL_BYTES: usize = 2_000;
 
 /// Page cache of a volume that is only read.
 const READ_CACHE_BYTES: usize = 1 << 20;
@@ -48,14 +25,6 @@ const READ_CACHE_BYTES: usize = 1 << 20;
 /// Page cache of a volume that is written: redb writes a page more than once if it must leave the cache before the
 /// commit.
 const WRITE_CACHE_BYTES: usize = 4 << 20;
-
-/// What a volume knows of a blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) bytes: u64,
-    pub(super) digest: Digest,
-    pub(super) stored_bytes: u64,
-}
 
 /// Whether a commit survives a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,6 +242,45 @@ impl Volume {
         })
     }
 
+    /// Streamed blobs that the index may not refer to.
+    pub(super) fn under_way(&self) -> Result<BTreeSet<u64>> {
+        self.read(|txn| {
+            let table = txn.open_table(UNDER_WAY)?;
+            let rows = table.iter()?.map(|row| Ok(row?.0.value()));
+            rows.collect()
+        })
+    }
+
+    /// What contradicts itself within the volume: pieces without a blob, counts that are wrong.
+    pub(super) fn audit(&self) -> Result<Vec<String>> {
+        let mut owners = self.under_way()?;
+        let mut live_bytes = 0;
+        self.for_each(|blob, header| {
+            owners.insert(blob);
+            live_bytes += header.stored_bytes;
+            Ok(())
+        })?;
+        let mut found = Vec::new();
+        self.read(|txn| {
+            for table in [PIECES, TAILS] {
+                for row in txn.open_table(table)?.iter()? {
+                    let (blob, piece) = row?.0.value();
+                    if !owners.contains(&blob) {
+                        found.push(format!("piece {piece} of blob {blob} belongs to nothing"));
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let (counted, _) = self.facts()?;
+        if counted != live_bytes {
+            found.push(format!(
+                "{live_bytes} bytes of blobs, counted are {counted}"
+            ));
+        }
+        Ok(found)
+    }
+
     /// Stored bytes of all blobs, and the generation.
     pub(super) fn facts(&self) -> Result<(u64, u64)> {
         self.read(|txn| {
@@ -343,7 +351,7 @@ impl Volume {
         let mut txn = database.begin_write()?;
         txn.set_quick_repair(true);
         let mut tx = VolumeTx::open(&txn)?;
-        tx.facts.insert(FORMAT, FORMAT_NOW)?;
+        tx.put_format()?;
         for blob in strays.copies {
             tx.delete(blob)?;
         }
@@ -405,98 +413,6 @@ fn builder(cache_bytes: usize) -> Builder {
     builder
 }
 
-fn header((bytes, digest, stored_bytes): (u64, Digest, u64)) -> Header {
-    Header {
-        bytes,
-        digest,
-        stored_bytes,
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A volume's tables in a write transaction.
-pub(super) struct VolumeTx<'t> {
-    blobs: Table<'t, u64, (u64, [u8; 16], u64)>,
-    pieces: Table<'t, (u64, u32), &'static [u8]>,
-    tails: Table<'t, (u64, u32), &'static [u8]>,
-    under_way: Table<'t, u64, ()>,
-    facts: Table<'t, u8, u64>,
-    live_change: i64,
-    changed: bool,
-}
-
-impl<'t> VolumeTx<'t> {
-    fn open(txn: &'t WriteTransaction) -> Result<Self> {
-        Ok(Self {
-            blobs: txn.open_table(BLOBS)?,
-            pieces: txn.open_table(PIECES)?,
-            tails: txn.open_table(TAILS)?,
-            under_way: txn.open_table(UNDER_WAY)?,
-            facts: txn.open_table(FACTS)?,
-            live_change: 0,
-            changed: false,
-        })
-    }
-
-    /// Stores an encoded frame.
-    pub(super) fn put_frame(&mut self, blob: u64, number: u32, frame: &[u8]) -> Result<()> {
-        for (part, piece) in (0_u32..).zip(frames::cut(frame)) {
-            if piece.len() < TAIL_BYTES {
-                self.tails.insert((blob, number), piece)?;
-            } else {
-                self.pieces.insert((blob, number * 8 + part), piece)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Completes a blob. One that was here already (a move that is done again) is replaced.
-    pub(super) fn put_header(&mut self, blob: u64, header: Header) -> Result<()> {
-        let Header {
-            bytes,
-            digest,
-            stored_bytes,
-        } = header;
-        let before = self.blobs.insert(blob, (bytes, digest, stored_bytes))?;
-        let before = before.map_or(0, |row| row.value().2);
-        self.live_change += signed(stored_bytes) - signed(before);
-        self.changed = true;
-        Ok(())
-    }
-
-    /// Lists a blob whose pieces follow.
-    pub(super) fn begin(&mut self, blob: u64) -> Result<()> {
-        self.under_way.insert(blob, ())?;
-        Ok(())
-    }
-
-    /// Removes a blob with all its pieces, complete or not.
-    pub(super) fn delete(&mut self, blob: u64) -> Result<()> {
-        let row = self.blobs.remove(blob)?.map_or(0, |row| row.value().2);
-        self.live_change -= signed(row);
-        self.changed = true;
-        let all = (blob, 0)..=(blob, u32::MAX);
-        self.pieces.retain_in(all.clone(), |_, _| false)?;
-        self.tails.retain_in(all, |_, _| false)?;
-        self.under_way.remove(blob)?;
-        Ok(())
-    }
-
-    fn close(mut self) -> Result<()> {
-        if self.changed {
-            let live = self.facts.get(LIVE_BYTES)?.map_or(0, |row| row.value());
-            let live = live.saturating_add_signed(self.live_change);
-            self.facts.insert(LIVE_BYTES, live)?;
-            let generation = self.facts.get(GENERATION)?.map_or(0, |row| row.value());
-            self.facts.insert(GENERATION, generation + 1)?;
-        }
-        Ok(())
-    }
-}
-
-fn signed(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

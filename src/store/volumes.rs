@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::blob;
 use super::engine::Index;
 use super::media::Media;
-use super::volume::{self, Header, Orphans, Sync, Volume};
+use super::volume::{self, Orphans, Sync, Volume};
+use super::volume_tx::Header;
 use super::{Error, Result};
 
 /// Most volumes kept open at once, apart from those in use.

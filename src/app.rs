@@ -211,10 +211,13 @@ impl App {
         let (store, shared) = (self.store, self.shared);
         let closed = spawn_blocking(move || {
             drop(shared);
-            drop(store);
+            // Dropping the last handle settles too, but a task that is stuck may hold another.
+            store.settle()
         });
-        if closed.await.is_err() {
-            tracing::error!("closing the store panicked");
+        match closed.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the store did not settle"),
+            Err(_) => tracing::error!("closing the store panicked"),
         }
         stopped
     }

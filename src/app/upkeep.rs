@@ -18,10 +18,10 @@ use crate::net::tls::Tls;
 use crate::store::Store;
 
 /// How often certificates are looked at: the files' times, the days left, and our addresses.
-const TLS_INTERVAL: Duration = Duration::from_secs(60);
+const TLS_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How often due deletions of POP3 devices are carried out; their policies count in days.
-const POP3_DUE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+const POP3_DUE_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Starts the jobs.
 pub(super) fn start(store: &Store, shared: &Shared, listen: Listen, shutdown: &Shutdown) {
@@ -89,11 +89,10 @@ pub(super) fn addresses(listen: &Listen) -> BTreeSet<IpAddr> {
         .iter()
         .flat_map(|(_, addresses)| addresses.iter().map(SocketAddr::ip));
     for address in listed {
-        match address.is_unspecified() {
-            true => addresses.extend(outward()),
-            false => {
-                addresses.insert(address);
-            }
+        if address.is_unspecified() {
+            addresses.extend(outward());
+        } else {
+            addresses.insert(address);
         }
     }
     addresses

@@ -339,9 +339,8 @@ fn leaf_from(before: Option<&Facts>, now: Now) -> Wall {
     let known_past = before.map_or(Wall::FLOOR.0, |leaf| {
         leaf.not_before.0.saturating_add(seconds(LEAF_BACKDATE))
     });
-    let made = now
-        .wall
-        .map_or(known_past.max(Wall::FLOOR.0), |wall| wall.0);
+    let earliest = known_past.max(Wall::FLOOR.0);
+    let made = now.wall.map_or(earliest, |wall| wall.0);
     Wall(made - seconds(LEAF_BACKDATE))
 }
 

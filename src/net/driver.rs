@@ -48,7 +48,7 @@ pub struct Deadlines {
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
-            write: Duration::from_secs(300),
+            write: Duration::from_mins(5),
             close: Duration::from_secs(5),
             linger: Duration::from_secs(2),
         }
@@ -296,9 +296,10 @@ impl Connection<'_> {
         }
         self.output.shrink_to(IDLE_OUTPUT_BYTES_MAX);
         self.input.resize(READ_BYTES_MAX, 0);
-        let (phase, told) = match self.told {
-            true => (Phase::Aborting, Err(Ended::Aborted)),
-            false => (Phase::Draining, Ok(Stimulus::Shutdown)),
+        let (phase, told) = if self.told {
+            (Phase::Aborting, Err(Ended::Aborted))
+        } else {
+            (Phase::Draining, Ok(Stimulus::Shutdown))
         };
         tokio::select! {
             () = self.token.reached(phase) => {
@@ -395,21 +396,27 @@ fn step(
         }
         false
     });
-    let then = match settled {
-        false => Then::Continue,
-        true => session.poll_event().map_or_else(
-            || Then::Wait {
-                wants_input: session.wants_input(),
-                deadline: session.poll_timeout(),
-            },
-            Then::Event,
-        ),
+    let then = if settled {
+        follow(session.as_mut())
+    } else {
+        Then::Continue
     };
     Step {
         session,
         input,
         output,
         then,
+    }
+}
+
+/// What follows when there is no more output.
+fn follow(session: &mut dyn Session) -> Then {
+    match session.poll_event() {
+        Some(event) => Then::Event(event),
+        None => Then::Wait {
+            wants_input: session.wants_input(),
+            deadline: session.poll_timeout(),
+        },
     }
 }
 

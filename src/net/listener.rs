@@ -37,7 +37,7 @@ const REFUSALS_MAX: usize = 16;
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A silent connection is probed after this, this often, so many times. NAT routers forget after some minutes.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(2);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_PROBES: u32 = 4;
 

@@ -14,6 +14,7 @@ use crate::imap;
 use crate::net::ca::Subject;
 use crate::net::driver::Open;
 use crate::net::listener::{Service, TlsMode};
+use crate::pop3::{self, Pop3};
 use crate::smtp::{self, Role};
 use crate::store::Store;
 
@@ -28,65 +29,43 @@ pub(super) fn services(settings: &Settings, store: &Store, auth: &Auth) -> Vec<S
     let imap = imap_sessions(settings, store, auth);
     let receive = smtp_sessions(settings, store, auth, Role::Receive);
     let submission = smtp_sessions(settings, store, auth, Role::Submission);
-    let all = vec![
-        service(
-            "smtp",
-            &listen.smtp,
-            TlsMode::OnRequest,
-            SMTP_REFUSAL,
-            &receive,
-        ),
-        service(
-            "submission",
-            &listen.submission,
-            TlsMode::OnRequest,
-            SMTP_REFUSAL,
-            &submission,
-        ),
-        service(
-            "submissions",
-            &listen.submissions,
-            TlsMode::Implicit,
-            SMTP_REFUSAL,
-            &submission,
-        ),
-        service(
-            "imap",
-            &listen.imap,
-            TlsMode::OnRequest,
-            IMAP_REFUSAL,
-            &imap,
-        ),
-        service(
-            "imaps",
-            &listen.imaps,
-            TlsMode::Implicit,
-            IMAP_REFUSAL,
-            &imap,
-        ),
+    let pop3 = pop3_sessions(settings, store, auth);
+    use TlsMode::{Implicit, OnRequest};
+    let mut all = vec![
+        service("smtp", &listen.smtp, OnRequest, &receive),
+        service("submission", &listen.submission, OnRequest, &submission),
+        service("submissions", &listen.submissions, Implicit, &submission),
+        service("imap", &listen.imap, OnRequest, &imap),
+        service("imaps", &listen.imaps, Implicit, &imap),
+        service("pop3", &listen.pop3, OnRequest, &pop3),
+        service("pop3s", &listen.pop3s, Implicit, &pop3),
     ];
-    let mut all = all;
     all.retain(|service| !service.addresses.is_empty());
     all
+}
+
+/// How sessions of one protocol begin, and what a peer hears that gets none.
+struct Protocol {
+    open: Open,
+    refusal: &'static str,
 }
 
 fn service(
     name: &'static str,
     addresses: &[SocketAddr],
     tls: TlsMode,
-    refusal: &'static str,
-    open: &Open,
+    protocol: &Protocol,
 ) -> Service {
     Service {
         name,
         tls,
         addresses: addresses.to_vec(),
-        refusal,
-        open: Arc::clone(open),
+        refusal: protocol.refusal,
+        open: Arc::clone(&protocol.open),
     }
 }
 
-fn smtp_sessions(settings: &Settings, store: &Store, auth: &Auth, role: Role) -> Open {
+fn smtp_sessions(settings: &Settings, store: &Store, auth: &Auth, role: Role) -> Protocol {
     let hostname = settings.hostname.clone();
     let domains = settings.domains.iter().cloned();
     let service = smtp::Service {
@@ -104,13 +83,17 @@ fn smtp_sessions(settings: &Settings, store: &Store, auth: &Auth, role: Role) ->
         store: store.clone(),
         auth: auth.clone(),
     };
-    Arc::new(move |peer| {
+    let open: Open = Arc::new(move |peer, _| {
         let session = smtp::Session::new(service.clone(), peer, random()?);
         Ok(Box::new(session))
-    })
+    });
+    Protocol {
+        open,
+        refusal: SMTP_REFUSAL,
+    }
 }
 
-fn imap_sessions(settings: &Settings, store: &Store, auth: &Auth) -> Open {
+fn imap_sessions(settings: &Settings, store: &Store, auth: &Auth) -> Protocol {
     let services = imap::session::Services {
         store: store.clone(),
         auth: auth.clone(),
@@ -121,10 +104,30 @@ fn imap_sessions(settings: &Settings, store: &Store, auth: &Auth) -> Open {
             starttls: true,
         }),
     };
-    Arc::new(move |peer| {
+    let open: Open = Arc::new(move |peer, _| {
         let session = imap::session::ImapSession::new(services.clone(), peer, random()?);
         Ok(Box::new(session))
-    })
+    });
+    Protocol {
+        open,
+        refusal: IMAP_REFUSAL,
+    }
+}
+
+fn pop3_sessions(settings: &Settings, store: &Store, auth: &Auth) -> Protocol {
+    let (store, auth) = (store.clone(), auth.clone());
+    let settings = pop3::Settings {
+        plaintext_without_tls: settings.auth.plaintext_without_tls,
+    };
+    let open: Open = Arc::new(move |peer, now| {
+        let (store, auth) = (store.clone(), auth.clone());
+        let session = Pop3::new(store, auth, peer, settings, &random()?, now);
+        Ok(Box::new(session))
+    });
+    Protocol {
+        open,
+        refusal: POP3_REFUSAL,
+    }
 }
 
 fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::Span;
 
-use crate::clock::{Clock, Mono};
+use crate::clock::{Clock, Mono, Now};
 use crate::machine::{Answer, Event, OUTPUT_PIECE_BYTES, Peer, Session, TlsInfo, Wake};
 use crate::net::Counters;
 use crate::net::gate::Gate;
@@ -56,7 +56,7 @@ impl Default for Deadlines {
 }
 
 /// Makes the session of a new connection. Called off the async threads.
-pub type Open = Arc<dyn Fn(Peer) -> io::Result<Box<dyn Session>> + Send + Sync>;
+pub type Open = Arc<dyn Fn(Peer, Now) -> io::Result<Box<dyn Session>> + Send + Sync>;
 
 /// What all connections share.
 #[derive(Clone, Debug)]
@@ -126,8 +126,8 @@ pub async fn run(
         tls,
         wake: Wake::new(move || wake.notify_one()),
     };
-    let open = Arc::clone(open);
-    let ended = match blocking(&shared.counters, move || open(peer)).await {
+    let (open, now) = (Arc::clone(open), shared.clock.now());
+    let ended = match blocking(&shared.counters, move || open(peer, now)).await {
         Ok(Ok(session)) => connection.run(session).await,
         Ok(Err(error)) => Ended::NotOpened(error),
         Err(ended) => ended,

@@ -188,7 +188,7 @@ impl Drop for Toy {
 /// Opens toys that report to `seen`.
 pub(super) fn open(seen: &Seen) -> Open {
     let seen = seen.clone();
-    Arc::new(move |peer| Ok(Box::new(Toy::new(&peer, &seen))))
+    Arc::new(move |peer, _| Ok(Box::new(Toy::new(&peer, &seen))))
 }
 
 /// What connections share, with a self-made certificate under `dir`. `auth alice` is granted.

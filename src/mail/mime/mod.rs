@@ -10,6 +10,8 @@
 pub mod address_list;
 mod codec;
 mod content;
+#[cfg(test)]
+mod corpus_tests;
 mod envelope;
 pub mod header;
 mod scanner;

@@ -215,7 +215,7 @@ mod tests {
 
     fn push_params(line: &mut String, params: &[Param]) {
         for (name, value) in params {
-            line.push_str(&format!(" {}=[{}]", show(name), show(value)));
+            line.extend([" ", &show(name), "=[", &show(value), "]"]);
         }
     }
 

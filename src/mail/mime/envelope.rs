@@ -6,6 +6,10 @@ use super::{ADDRESSES_MAX, Envelope, EnvelopeAddress};
 
 /// What a message's own header shows to those who deliver it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub struct HeaderFacts {
     /// Number of `Received` fields: the hop count (RFC 5321 6.3).
     pub hops: u32,

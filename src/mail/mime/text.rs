@@ -48,7 +48,7 @@ pub fn decode_words(value: &[u8]) -> String {
     let mut words = Words::default();
     let mut plain = value;
     let mut from = 0;
-    while let Some(at) = find(plain, from, b"=?") {
+    while let Some(at) = find(plain, from, *b"=?") {
         let (before, tail) = plain.split_at(at);
         if let Some((word, after)) = Word::parse(tail) {
             words.push_plain(before, Followed::ByWord);
@@ -63,7 +63,7 @@ pub fn decode_words(value: &[u8]) -> String {
     words.out
 }
 
-fn find(text: &[u8], from: usize, what: &[u8; 2]) -> Option<usize> {
+fn find(text: &[u8], from: usize, what: [u8; 2]) -> Option<usize> {
     let at = text.get(from..)?.windows(2).position(|pair| pair == what)?;
     Some(from + at)
 }
@@ -91,7 +91,7 @@ impl<'a> Word<'a> {
         if label.is_empty() || !label.iter().all(u8::is_ascii_graphic) {
             return None;
         }
-        let text = rest.get(..find(rest, 0, b"?=")?)?;
+        let text = rest.get(..find(rest, 0, *b"?=")?)?;
         let charset = charset(label);
         let word = Self {
             charset,
@@ -404,7 +404,7 @@ mod tests {
 
         #[test]
         fn what_is_encoded_decodes(text in "[a-z \u{e4}\u{df}\u{4e00}]{1,12}") {
-            let encoded: String = text.bytes().map(|b| format!("={b:02X}")).collect();
+            let encoded = text.bytes().map(|b| format!("={b:02X}")).collect::<Vec<_>>().concat();
             prop_assert_eq!(decode_words(format!("=?utf-8?Q?{encoded}?=").as_bytes()), text);
         }
     }

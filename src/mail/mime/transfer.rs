@@ -101,7 +101,8 @@ fn push_base64(bits: &mut u32, held: &mut u32, byte: u8, out: &mut Vec<u8>) {
     *held += 6;
     if *held >= 8 {
         *held -= 8;
-        out.push((*bits >> *held) as u8);
+        let [.., whole] = (*bits >> *held).to_be_bytes();
+        out.push(whole);
         *bits &= (1 << *held) - 1;
     }
 }

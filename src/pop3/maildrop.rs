@@ -179,20 +179,19 @@ impl Maildrop {
         }
     }
 
-    /// What the UPDATE state has to do, if anything.
-    pub(super) fn update(&self) -> Option<Pop3Update> {
+    /// What the UPDATE state has to do. The store wants to hear of a device's session even if that is nothing, and
+    /// commits nothing then.
+    pub(super) fn update(&self) -> Pop3Update {
         let serials = |wanted: fn(&Message) -> bool| -> Vec<Serial> {
             let messages = self.messages.iter().filter(|message| wanted(message));
             messages.map(|message| message.serial).collect()
         };
-        let fetched = serials(|message| message.fetched);
-        let deleted = serials(|message| message.deleted);
-        (!fetched.is_empty() || !deleted.is_empty()).then(|| Pop3Update {
+        Pop3Update {
             account: self.account,
             device: self.device,
-            fetched,
-            deleted,
-        })
+            fetched: serials(|message| message.fetched),
+            deleted: serials(|message| message.deleted),
+        }
     }
 
     /// Reads the records of the slice that begins at `from`, as far as they are unread.

@@ -10,5 +10,6 @@ mod app;
 mod config;
 mod dialogs;
 mod net;
+mod pop3;
 mod tidy;
 mod transfer;

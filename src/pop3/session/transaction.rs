@@ -207,11 +207,7 @@ impl Transaction {
 
     /// RFC 1939 6: commit, then answer.
     fn update(self, common: &mut Common, now: Now) -> Phase {
-        let updated = match self.maildrop.update() {
-            Some(update) => common.store.pop3_update(&update, now),
-            None => Ok(()),
-        };
-        match updated {
+        match common.store.pop3_update(&self.maildrop.update(), now) {
             Ok(()) => common.ok(Text::Bye),
             Err(error) => {
                 tracing::error!(%error, "maildrop not updated");

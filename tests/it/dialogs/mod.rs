@@ -68,3 +68,8 @@ fn failures(protocol: &str, file: &Path) -> Vec<String> {
 fn imap() {
     check("imap");
 }
+
+#[test]
+fn pop3() {
+    check("pop3");
+}

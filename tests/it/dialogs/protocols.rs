@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use heimpost::imap::session::{ImapSession, Services, Settings};
 use heimpost::machine::{Peer, Session};
+use heimpost::pop3::{self, Pop3};
 
 use super::script::Options;
 use super::world::World;
@@ -12,7 +13,7 @@ use super::world::World;
 pub(super) type Open = fn(&World, &Options, Peer) -> Box<dyn Session>;
 
 /// Every protocol by the name of its directory.
-pub(super) const PROTOCOLS: &[(&str, Open)] = &[("imap", imap)];
+pub(super) const PROTOCOLS: &[(&str, Open)] = &[("imap", imap), ("pop3", pop3)];
 
 /// Option `append`: largest message that APPEND takes.
 fn imap(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
@@ -28,4 +29,19 @@ fn imap(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
         }),
     };
     Box::new(ImapSession::new(services, peer, [7; 32]))
+}
+
+fn pop3(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
+    let settings = pop3::Settings {
+        plaintext_without_tls: options.has("plaintext"),
+    };
+    let (store, auth) = (world.store.clone(), world.auth.clone());
+    Box::new(Pop3::new(
+        store,
+        auth,
+        peer,
+        settings,
+        &[7; 32],
+        world.now(),
+    ))
 }

@@ -6,6 +6,8 @@
 
 mod check;
 pub mod password;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod verifier;
 

@@ -23,6 +23,7 @@ pub mod namespace;
 pub mod noop;
 pub mod quota;
 pub mod rename;
+pub mod search;
 pub mod select;
 pub mod starttls;
 pub mod status;
@@ -119,7 +120,7 @@ pub fn run(body: CommandBody, ctx: &mut Ctx<'_>) -> Reply {
         CommandBody::Store(store) => store::run(store, ctx),
         CommandBody::Copy(copy) => copy::run(&copy, ctx),
         CommandBody::Move(copy) => move_::run(&copy, ctx),
-        other => Completion::bad(format!("{} is not possible now", other.name())).into(),
+        CommandBody::Search(search) => search::run(&search, ctx),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::imap::command::Ctx;
 use crate::imap::command::fetch::FetchTask;
+use crate::imap::command::search::SearchTask;
 use crate::imap::command::store::StoreTask;
 use crate::imap::syntax::response::Completion;
 
@@ -10,6 +11,8 @@ use crate::imap::syntax::response::Completion;
 pub enum Task {
     /// FETCH and UID FETCH
     Fetch(FetchTask),
+    /// SEARCH and UID SEARCH
+    Search(SearchTask),
     /// STORE and UID STORE
     Store(StoreTask),
 }
@@ -30,6 +33,7 @@ impl Task {
     pub fn step(&mut self, ctx: &mut Ctx<'_>) -> Step {
         match self {
             Self::Fetch(task) => task.step(ctx),
+            Self::Search(task) => task.step(ctx),
             Self::Store(task) => task.step(ctx),
         }
     }

@@ -1,8 +1,7 @@
 //! What SEARCH can look for (RFC 3501 6.4.4, RFC 7162 3.1.5): a tree of keys.
 //!
 //! Keys that are short for others are written out by the parser: `UNSEEN` is `Not(Flag(SEEN))`, `NEW` is
-//! `And([Recent, Not(Flag(SEEN))])`, `FROM x` is
-//! `Header("FROM", x)`.
+//! `And([Recent, Not(Flag(SEEN))])`.
 
 use super::sequence::SequenceSet;
 use crate::mail::date::Date;
@@ -51,8 +50,9 @@ pub enum SearchKey {
     Larger(u64),
     /// `SMALLER`, in bytes.
     Smaller(u64),
-    /// `HEADER`, and `FROM TO CC BCC SUBJECT`: a field of that name whose text contains the needle; an empty needle
-    /// asks whether the field is there.
+    /// `FROM TO CC BCC SUBJECT`: that field of the ENVELOPE contains the needle.
+    Envelope(EnvelopeField, Needle),
+    /// `HEADER`: a field of that name whose text contains the needle; an empty needle asks whether the field is there.
     Header(String, Needle),
     /// `BODY`: the body text contains it.
     Body(Needle),
@@ -64,6 +64,21 @@ pub enum SearchKey {
     Older(u32),
     /// `YOUNGER` (RFC 5032): internal date at most that many seconds ago.
     Younger(u32),
+}
+
+/// A field of the ENVELOPE that a key looks into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvelopeField {
+    /// `BCC`
+    Bcc,
+    /// `CC`
+    Cc,
+    /// `FROM`
+    From,
+    /// `SUBJECT`
+    Subject,
+    /// `TO`
+    To,
 }
 
 /// Text to look for, in UTF-8, as the client wrote it; comparing folds case.
@@ -80,7 +95,7 @@ impl SearchKey {
             Self::And(keys) => keys.iter().any(|key| key.any(test)),
             Self::Or(left, right) => left.any(test) || right.any(test),
             Self::Not(key) => key.any(test),
-            _ => false,
+            _leaf => false,
         }
     }
 

@@ -14,22 +14,22 @@ pub const HEADER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A range of a message's bytes: from `from` up to, not including, `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(in crate::imap::command) struct Span {
     /// First byte.
-    pub(super) from: u64,
+    pub(in crate::imap::command) from: u64,
     /// End; not below `from`.
-    pub(super) to: u64,
+    pub(in crate::imap::command) to: u64,
 }
 
 impl Span {
     /// Its length.
-    pub(super) fn bytes(self) -> u64 {
+    pub(in crate::imap::command) fn bytes(self) -> u64 {
         self.to.saturating_sub(self.from)
     }
 
     /// Its part from `offset`, at most `bytes_max` long; empty when `offset` lies beyond (RFC 3501 6.4.5).
     #[must_use]
-    pub(super) fn part(self, offset: u64, bytes_max: u64) -> Self {
+    pub(in crate::imap::command) fn part(self, offset: u64, bytes_max: u64) -> Self {
         let from = self.from.saturating_add(offset).min(self.to);
         let to = from.saturating_add(bytes_max).min(self.to);
         Self { from, to }
@@ -38,14 +38,14 @@ impl Span {
 
 /// A message opened for reading.
 #[derive(Debug)]
-pub(super) struct Content {
+pub(in crate::imap::command) struct Content {
     prefix: Vec<u8>,
     blob: BlobReader,
 }
 
 impl Content {
     /// Opens the message of `record`.
-    pub(super) fn open(store: &Store, record: &MessageRecord) -> Result<Self> {
+    pub(in crate::imap::command) fn open(store: &Store, record: &MessageRecord) -> Result<Self> {
         let blob = store.blob(record.blob)?;
         Ok(Self {
             prefix: record.prefix.clone(),
@@ -54,12 +54,12 @@ impl Content {
     }
 
     /// Length of the prefix.
-    pub(super) fn prefix_bytes(&self) -> u64 {
+    pub(in crate::imap::command) fn prefix_bytes(&self) -> u64 {
         bytes(self.prefix.len())
     }
 
     /// All of it.
-    pub(super) fn whole(&self) -> Span {
+    pub(in crate::imap::command) fn whole(&self) -> Span {
         Span {
             from: 0,
             to: self.prefix_bytes().saturating_add(self.blob.bytes()),
@@ -67,7 +67,11 @@ impl Content {
     }
 
     /// Appends the beginning of `span`, up to [`READ_BYTES_MAX`], and cuts it off `span`.
-    pub(super) fn read(&mut self, span: &mut Span, out: &mut Vec<u8>) -> Result<()> {
+    pub(in crate::imap::command) fn read(
+        &mut self,
+        span: &mut Span,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let wanted = usize::try_from(span.bytes()).unwrap_or(usize::MAX);
         let wanted = wanted.min(READ_BYTES_MAX);
         let from = usize::try_from(span.from).unwrap_or(usize::MAX);
@@ -92,7 +96,7 @@ impl Content {
     }
 
     /// Reads `span` whole; for headers, hence at most [`HEADER_BYTES_MAX`].
-    pub(super) fn read_all(&mut self, span: Span) -> Result<Vec<u8>> {
+    pub(in crate::imap::command) fn read_all(&mut self, span: Span) -> Result<Vec<u8>> {
         let mut rest = span.part(0, HEADER_BYTES_MAX);
         let mut all = Vec::new();
         while rest.bytes() > 0 {

@@ -4,7 +4,7 @@
 //! many messages are ever whole in memory, and a slow client holds nothing open.
 
 mod batch;
-mod content;
+pub(in crate::imap::command) mod content;
 mod header;
 mod message;
 mod section;

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use super::super::command::{CommandBody, Numbering, Search};
 use super::super::error::ParseError;
 use super::super::lexer::{Lexer, Parsed};
-use super::super::search::{Needle, SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SearchKey};
+use super::super::search::{EnvelopeField, Needle, SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SearchKey};
 use super::flags::keyword;
 use super::sequence::sequence_set;
 use crate::mail::date::Date;
 use crate::mail::flags::SystemFlags;
+use crate::mail::mime::text::{decode_charset, is_known_charset};
 
 /// Keys that are one word.
 const FLAG_KEYS: &[(&str, &str, SystemFlags)] = &[
@@ -20,8 +21,18 @@ const FLAG_KEYS: &[(&str, &str, SystemFlags)] = &[
     ("SEEN", "UNSEEN", SystemFlags::SEEN),
 ];
 
-/// Keys that look into one header field.
-const FIELD_KEYS: &[&str] = &["BCC", "CC", "FROM", "SUBJECT", "TO"];
+/// Keys that look into one field of the envelope.
+const ENVELOPE_KEYS: &[(&str, EnvelopeField)] = &[
+    ("BCC", EnvelopeField::Bcc),
+    ("CC", EnvelopeField::Cc),
+    ("FROM", EnvelopeField::From),
+    ("SUBJECT", EnvelopeField::Subject),
+    ("TO", EnvelopeField::To),
+];
+
+/// What text is read as when no charset is named. US-ASCII would do by RFC 3501 6.4.4, but clients that send UTF-8 often
+/// leave the name out.
+const CHARSET_DEFAULT: &[u8] = b"UTF-8";
 
 pub(super) fn search(lexer: &mut Lexer<'_>) -> Parsed<CommandBody> {
     arguments(lexer, Numbering::Sequence)
@@ -33,37 +44,32 @@ pub(super) fn uid_search(lexer: &mut Lexer<'_>) -> Parsed<CommandBody> {
 
 fn arguments(lexer: &mut Lexer<'_>, numbering: Numbering) -> Parsed<CommandBody> {
     lexer.space()?;
-    charset(lexer)?;
-    let key = program(lexer)?;
+    let mut keys = Keys {
+        left: SEARCH_KEYS_MAX,
+        charset: charset(lexer)?,
+    };
+    let key = keys.all_of(lexer, 0)?;
     Ok(CommandBody::Search(Search { numbering, key }))
 }
 
-/// US-ASCII and UTF-8 are read alike; without CHARSET too, since clients that send UTF-8 often leave it out.
-fn charset(lexer: &mut Lexer<'_>) -> Parsed<()> {
+fn charset(lexer: &mut Lexer<'_>) -> Parsed<Vec<u8>> {
     if !lexer.follows(b"CHARSET ") {
-        return Ok(());
+        return Ok(CHARSET_DEFAULT.to_vec());
     }
     lexer.name("CHARSET")?;
     lexer.space()?;
-    let charset = lexer.astring("a charset")?;
-    let known = [&b"UTF-8"[..], b"US-ASCII", b"ASCII", b"UTF8"];
-    if !known.iter().any(|name| charset.eq_ignore_ascii_case(name)) {
+    let charset = lexer.astring("a charset")?.into_owned();
+    if !is_known_charset(&charset) {
         return Err(ParseError::Charset);
     }
-    lexer.space()
+    lexer.space()?;
+    Ok(charset)
 }
 
-/// One or more keys separated by spaces; all of them must match.
-pub(super) fn program(lexer: &mut Lexer<'_>) -> Parsed<SearchKey> {
-    let mut keys = Keys {
-        left: SEARCH_KEYS_MAX,
-    };
-    keys.all_of(lexer, 0)
-}
-
-/// Counts keys, so that a short command cannot make a big tree.
+/// Counts keys, so that a short command cannot make a big tree, and knows how to read their text.
 struct Keys {
     left: usize,
+    charset: Vec<u8>,
 }
 
 impl Keys {
@@ -112,27 +118,51 @@ impl Keys {
                 let right = self.key(lexer, depth + 1)?;
                 Ok(SearchKey::Or(Box::new(left), Box::new(right)))
             }
-            name => match leaf(name, lexer)? {
+            name => match self.leaf(name, lexer)? {
                 Some(key) => Ok(key),
                 None => before.error("a search key"),
             },
         }
     }
+
+    /// A key without keys below it; `None` if the name is unknown.
+    fn leaf(&self, name: &str, lexer: &mut Lexer<'_>) -> Parsed<Option<SearchKey>> {
+        if let Some(key) = self.text_key(name, lexer)? {
+            return Ok(Some(key));
+        }
+        for family in [flag_key, date_key, number_key] {
+            if let Some(key) = family(name, lexer)? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    fn text_key(&self, name: &str, lexer: &mut Lexer<'_>) -> Parsed<Option<SearchKey>> {
+        let found = ENVELOPE_KEYS.iter().find(|(known, _)| *known == name);
+        if let Some((_, field)) = found {
+            return Ok(Some(SearchKey::Envelope(*field, self.needle(lexer)?)));
+        }
+        Ok(Some(match name {
+            "HEADER" => {
+                let Needle(field) = self.needle(lexer)?;
+                SearchKey::Header(field, self.needle(lexer)?)
+            }
+            "BODY" => SearchKey::Body(self.needle(lexer)?),
+            "TEXT" => SearchKey::Text(self.needle(lexer)?),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn needle(&self, lexer: &mut Lexer<'_>) -> Parsed<Needle> {
+        lexer.space()?;
+        let bytes = lexer.astring("a string")?;
+        Ok(Needle(decode_charset(&self.charset, &bytes)))
+    }
 }
 
 fn not(key: SearchKey) -> SearchKey {
     SearchKey::Not(Box::new(key))
-}
-
-/// A key without keys below it; `None` if the name is unknown.
-fn leaf(name: &str, lexer: &mut Lexer<'_>) -> Parsed<Option<SearchKey>> {
-    let found = [flag_key, text_key, date_key, number_key];
-    for family in found {
-        if let Some(key) = family(name, lexer)? {
-            return Ok(Some(key));
-        }
-    }
-    Ok(None)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one signature for all families")]
@@ -155,24 +185,6 @@ fn flag_key(name: &str, lexer: &mut Lexer<'_>) -> Parsed<Option<SearchKey>> {
         ]),
         "KEYWORD" => SearchKey::Keyword(spaced(lexer, keyword)?),
         "UNKEYWORD" => not(SearchKey::Keyword(spaced(lexer, keyword)?)),
-        _ => return Ok(None),
-    }))
-}
-
-fn text_key(name: &str, lexer: &mut Lexer<'_>) -> Parsed<Option<SearchKey>> {
-    if FIELD_KEYS.contains(&name) {
-        return Ok(Some(SearchKey::Header(
-            name.to_owned(),
-            spaced(lexer, needle)?,
-        )));
-    }
-    Ok(Some(match name {
-        "HEADER" => {
-            let field = spaced(lexer, needle)?.0;
-            SearchKey::Header(field, spaced(lexer, needle)?)
-        }
-        "BODY" => SearchKey::Body(spaced(lexer, needle)?),
-        "TEXT" => SearchKey::Text(spaced(lexer, needle)?),
         _ => return Ok(None),
     }))
 }
@@ -215,13 +227,6 @@ fn modseq(lexer: &mut Lexer<'_>) -> Parsed<u64> {
         lexer.space()?;
     }
     lexer.number("a mod-sequence")
-}
-
-fn needle(lexer: &mut Lexer<'_>) -> Parsed<Needle> {
-    let bytes = lexer.astring("a string")?.into_owned();
-    String::from_utf8(bytes)
-        .map(Needle)
-        .map_err(|_| ParseError::Charset)
 }
 
 fn date(lexer: &mut Lexer<'_>) -> Parsed<Date> {

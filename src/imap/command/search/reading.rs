@@ -1,0 +1,188 @@
+//! Looks for text in the bytes of one message: its header, then the headers and texts of its parts, piece by piece.
+
+use std::collections::VecDeque;
+
+use super::Candidate;
+use super::plan::{Facts, Header, Hits, Plan};
+use crate::imap::command::fetch::content::{Content, Span};
+use crate::imap::session::Services;
+use crate::mail::mime::header::fields;
+use crate::mail::mime::text::{Finder, TextDecoder, decode_words, fold_case};
+use crate::mail::mime::{self, Part, Summary};
+use crate::store::Result;
+use crate::store::types::MessageRecord;
+
+/// A message that is read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) candidate: Candidate,
+    record: MessageRecord,
+    summary: Summary,
+    content: Content,
+    header: Header,
+    hits: Hits,
+    sources: VecDeque<Source>,
+    current: Option<Current>,
+}
+
+/// Where text can be in a body.
+#[derive(Debug)]
+enum Source {
+    /// Header of a part.
+    Header(Span),
+    /// Body of a text part, which decodes so.
+    Text(Span, TextDecoder),
+}
+
+/// A text part under way.
+#[derive(Debug)]
+struct Current {
+    rest: Span,
+    decoder: TextDecoder,
+    finders: Vec<Finder>,
+}
+
+impl Reading {
+    /// Opens a message and reads its header.
+    pub(super) fn begin(
+        candidate: Candidate,
+        record: MessageRecord,
+        summary: Summary,
+        plan: &Plan,
+        services: &Services,
+    ) -> Result<Self> {
+        let mut content = Content::open(&services.store, &record)?;
+        let prefix_bytes = content.prefix_bytes();
+        let block = content.read_all(Span {
+            from: 0,
+            to: prefix_bytes.saturating_add(summary.body.body_start),
+        })?;
+        let header = Header::parse(&block);
+        let mut sources = VecDeque::new();
+        if !plan.needles.is_empty() {
+            collect(&summary.body, prefix_bytes, &mut sources);
+        }
+        Ok(Self {
+            candidate,
+            record,
+            summary,
+            content,
+            hits: Hits::new(&plan.needles, &header),
+            header,
+            sources,
+            current: None,
+        })
+    }
+
+    /// Looks at the next piece; says whether the message matches once that is known.
+    pub(super) fn step(&mut self, plan: &Plan) -> Result<Option<bool>> {
+        let verdict = self.verdict(plan);
+        if verdict.is_some() || self.hits.complete {
+            return Ok(Some(verdict.unwrap_or(false)));
+        }
+        if let Some(current) = self.current.take() {
+            self.read_text(current)?;
+            return Ok(None);
+        }
+        match self.sources.pop_front() {
+            Some(Source::Header(span)) => {
+                let header = Header::parse(&self.content.read_all(span)?);
+                self.hits
+                    .note(&plan.needles, |needle| header.mentions(needle));
+            }
+            Some(Source::Text(rest, decoder)) => {
+                let finders = plan.needles.iter().map(|needle| Finder::new(needle));
+                self.current = Some(Current {
+                    rest,
+                    decoder,
+                    finders: finders.collect(),
+                });
+            }
+            None => self.hits.complete = true,
+        }
+        Ok(None)
+    }
+
+    fn verdict(&self, plan: &Plan) -> Option<bool> {
+        let facts = Facts::of_row(self.candidate.seq, &self.candidate.row);
+        let facts = facts.with_record(&self.record, &self.summary);
+        plan.test(&facts.with_bytes(&self.header, &self.hits))
+    }
+
+    fn read_text(&mut self, mut current: Current) -> Result<()> {
+        let mut text = String::new();
+        if current.rest.bytes() > 0 && !current.decoder.is_full() {
+            let mut piece = Vec::new();
+            self.content.read(&mut current.rest, &mut piece)?;
+            current.decoder.push(&piece, &mut text);
+            self.hits.find(&mut current.finders, &text);
+            self.current = Some(current);
+        } else {
+            current.decoder.finish(&mut text);
+            self.hits.find(&mut current.finders, &text);
+        }
+        Ok(())
+    }
+}
+
+/// The places of text in a body: the message's own header is not among them. Nesting is bounded by the summary's.
+fn collect(part: &Part, prefix_bytes: u64, sources: &mut VecDeque<Source>) {
+    let span = |from: u64, to: u64| Span {
+        from: prefix_bytes.saturating_add(from),
+        to: prefix_bytes.saturating_add(to),
+    };
+    match &part.content {
+        mime::Content::Leaf => {
+            if let Some(decoder) = TextDecoder::new(part) {
+                sources.push_back(Source::Text(span(part.body_start, part.body_end), decoder));
+            }
+        }
+        mime::Content::Multipart(parts) => {
+            for inner in parts {
+                sources.push_back(Source::Header(span(inner.header_start, inner.body_start)));
+                collect(inner, prefix_bytes, sources);
+            }
+        }
+        mime::Content::Message(message) => {
+            let inner = &message.body;
+            sources.push_back(Source::Header(span(inner.header_start, inner.body_start)));
+            collect(inner, prefix_bytes, sources);
+        }
+    }
+}
+
+impl Header {
+    fn parse(block: &[u8]) -> Self {
+        let fields = fields(block).map(|field| {
+            let name = String::from_utf8_lossy(field.name);
+            let text = decode_words(&field.unfolded());
+            (fold_case(&name), fold_case(&text))
+        });
+        Self {
+            fields: fields.collect(),
+        }
+    }
+}
+
+impl Hits {
+    fn new(needles: &[String], header: &Header) -> Self {
+        let in_header = needles.iter().map(|needle| header.mentions(needle));
+        Self {
+            in_header: in_header.collect(),
+            in_body: vec![false; needles.len()],
+            complete: needles.is_empty(),
+        }
+    }
+
+    fn note(&mut self, needles: &[String], found: impl Fn(&str) -> bool) {
+        for (hit, needle) in self.in_body.iter_mut().zip(needles) {
+            *hit = *hit || found(needle);
+        }
+    }
+
+    fn find(&mut self, finders: &mut [Finder], text: &str) {
+        for (hit, finder) in self.in_body.iter_mut().zip(finders) {
+            *hit = *hit || finder.push(text);
+        }
+    }
+}

@@ -110,10 +110,7 @@ fn unescape(text: &str) -> Option<String> {
             "r" => ('\r', 1),
             "n" => ('\n', 1),
             "\\" => ('\\', 1),
-            "x" => (
-                char::from(u8::from_str_radix(after.get(1..3)?, 16).ok()?),
-                3,
-            ),
+            "x" => (raw(u8::from_str_radix(after.get(1..3)?, 16).ok()?)?, 3),
             _ => return None,
         };
         out.push(c);

@@ -218,10 +218,14 @@ fn rename(tx: &mut Tx<'_>, id: AccountId, to: &Address) -> Result<()> {
     Ok(())
 }
 
-fn change(tx: &mut Tx<'_>, id: AccountId, change: impl FnOnce(&mut AccountRow)) -> Result<()> {
+fn change(tx: &Tx<'_>, id: AccountId, change: impl FnOnce(&mut AccountRow)) -> Result<()> {
     let mut row = AccountRow::load(tx, id)?;
     change(&mut row);
-    row.save(tx, id)?;
+    row.save(tx, id)
+}
+
+fn set_password(tx: &mut Tx<'_>, id: AccountId, verifier: &Verifier) -> Result<()> {
+    change(tx, id, |row| row.verifier = Some(verifier.clone()))?;
     tx.announce(id, Change::Account);
     Ok(())
 }
@@ -259,7 +263,7 @@ fn unpack_alias(from: &str, row: &[u8]) -> Result<Alias> {
     })
 }
 
-fn set_alias(tx: &mut Tx<'_>, alias: &Alias) -> Result<()> {
+fn set_alias(tx: &Tx<'_>, alias: &Alias) -> Result<()> {
     if alias.to.is_empty() {
         return Err(Error::Refused("an alias needs at least one address"));
     }
@@ -325,8 +329,7 @@ impl Store {
     /// Sets the account's own password. Salt and count are the account's, drawn by [`Store::add_account`] and kept for
     /// its life, so that its app passwords stay good; make `verifier` from those in [`Snapshot::credentials`].
     pub fn set_password(&self, id: AccountId, verifier: Verifier) -> Result<()> {
-        let set = move |row: &mut AccountRow| row.verifier = Some(verifier.clone());
-        self.0.commit(move |tx| change(tx, id, &set))
+        self.0.commit(move |tx| set_password(tx, id, &verifier))
     }
 
     /// Sets the language of mail that the box writes to the account.

@@ -201,7 +201,7 @@ mod tests {
         let row = packer.finish();
         for cut in 0..row.len() {
             let mut short = Unpacker::new("test", &row[..cut]);
-            let read = short.text().and_then(|_| short.option(|row| row.uint()));
+            let read = short.text().and_then(|_| short.option(Unpacker::uint));
             assert_eq!(read, Err(damaged("test")));
         }
         let endless = [0xff; 12];

@@ -293,7 +293,8 @@ fn refuse_special_use(
     Ok(())
 }
 
-fn delete(tx: &mut Tx<'_>, id: MailboxId) -> Result<()> {
+/// Takes a mailbox away; its messages are left to `purge`.
+pub(super) fn delete(tx: &mut Tx<'_>, id: MailboxId) -> Result<()> {
     let row = MailboxRow::load(tx, id)?;
     if row.name.is_inbox() {
         return Err(Error::Refused("INBOX cannot be deleted"));

@@ -12,7 +12,7 @@ use super::{Error, Result};
 type Step = fn(&mut Tx<'_>) -> Result<()>;
 
 /// The n-th step leads from version n to version n + 1.
-const STEPS: [Step; FORMAT_VERSION as usize] = [begin];
+const STEPS: &[Step] = &[begin];
 
 /// Version 0 is an empty store.
 fn begin(tx: &mut Tx<'_>) -> Result<()> {

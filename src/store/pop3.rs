@@ -4,6 +4,7 @@
 //! device. Ages are counted by a clock of our own that runs at most one day a day, whatever the wall clock jumps to
 //! ([`AgeClock`]): mail is kept too long rather than lost.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -349,14 +350,12 @@ fn find_due(rows: &impl ReadRows, age: u64) -> Result<Vec<DueMessage>> {
         let Some((account, inbox)) = place(rows, serial)? else {
             continue;
         };
-        if !known.contains_key(&account) {
-            let of_account = devices(rows, account)?.into_iter().collect();
-            known.insert(account, of_account);
-        }
+        let devices = match known.entry(account) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(devices(rows, account)?.into_iter().collect()),
+        };
         let marks: Vec<_> = of_message.iter().map(|(_, d, m)| (*d, *m)).collect();
-        let found = known
-            .get(&account)
-            .and_then(|known| verdict(known, &marks, age));
+        let found = verdict(devices, &marks, age);
         due.extend(found.map(|what| (account, inbox, serial, what)));
     }
     due.sort_unstable_by_key(|(account, _, serial, what)| (*account, *what, *serial));

@@ -114,7 +114,7 @@ fn recount_mailbox(
     )))
 }
 
-fn recount_account(tx: &mut Tx<'_>, id: AccountId) -> Result<Option<Difference>> {
+fn recount_account(tx: &Tx<'_>, id: AccountId) -> Result<Option<Difference>> {
     let Some(stored) = AccountCounters::find(tx, id)? else {
         return Ok(None);
     };

@@ -1,7 +1,11 @@
 //! Mailboxes: hierarchy, renaming, deleting, subscriptions.
 
+use redb::ReadableTableMetadata;
+
 use super::*;
 use crate::mail::flags::SpecialUse;
+use crate::store::mailbox;
+use crate::store::schema::FLAGS;
 
 #[test]
 fn a_rename_takes_the_subtree_and_makes_parents() {
@@ -135,4 +139,21 @@ fn a_restored_store_has_higher_uid_validities() {
     house.store.bump_uid_validity_all(house.now()).unwrap();
     let highest = before.iter().max().unwrap();
     assert!(all().iter().all(|after| after > highest));
+}
+
+#[test]
+fn a_purge_goes_on_at_the_next_start() {
+    let house = House::new();
+    let junk = house.mailbox("Junk");
+    house.fill(&junk, 130);
+    let id = junk.id;
+    house
+        .store
+        .0
+        .commit(move |tx| mailbox::delete(tx, id))
+        .unwrap();
+    let left = |house: &House| house.store.snapshot().unwrap().read(FLAGS).unwrap().len();
+    assert_eq!(left(&house).unwrap(), 130);
+    let house = house.reopen();
+    assert_eq!(left(&house).unwrap(), 0);
 }

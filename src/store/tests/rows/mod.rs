@@ -7,6 +7,8 @@ mod messages;
 mod model;
 mod pop3;
 
+use std::sync::Arc;
+
 use crate::clock::{Clock, Now, Wall};
 use crate::mail::address::Address;
 use crate::mail::flags::{Flags, Keyword, SystemFlags};
@@ -14,6 +16,7 @@ use crate::mail::ids::{AccountId, DeviceId, MailboxId, ModSeq, Uid};
 use crate::mail::mailbox_name::MailboxName;
 use crate::mail::secret::Secret;
 use crate::store::check::Checked;
+use crate::store::media::{Media, Memory};
 use crate::store::tx::ReadRows;
 use crate::store::types::{
     Copied, Device, Filed, Filing, FlagAction, Language, Mailbox, Pop3Delete, QuotaRule, Verifier,
@@ -25,6 +28,7 @@ const START: Wall = Wall(1_800_000_000);
 /// A store with one account.
 struct House {
     store: Checked,
+    media: Arc<dyn Media>,
     clock: Clock,
     account: AccountId,
 }
@@ -50,6 +54,16 @@ fn flags(system: SystemFlags, keywords: &[&str]) -> Flags {
     Flags { system, keywords }
 }
 
+fn filing(to: &Mailbox, flags: Flags) -> Filing {
+    Filing {
+        mailbox: to.id,
+        flags,
+        internal_date: START,
+        prefix: b"Received: here\r\n".to_vec(),
+        quota: QuotaRule::Enforce,
+    }
+}
+
 fn new_account(text: &str) -> NewAccount {
     NewAccount {
         address: address(text),
@@ -59,18 +73,41 @@ fn new_account(text: &str) -> NewAccount {
     }
 }
 
+fn open(media: &Arc<dyn Media>, clock: &Clock) -> Store {
+    let options = Options {
+        upkeep: Upkeep::Inline,
+        ..Options::default()
+    };
+    Store::open_on(Arc::clone(media), &options, clock.now()).unwrap()
+}
+
 impl House {
     fn new() -> Self {
-        let options = Options {
-            upkeep: Upkeep::Inline,
-            ..Options::default()
-        };
-        let store = Store::in_memory(&options).unwrap();
+        let media: Arc<dyn Media> = Arc::new(Memory::default());
         let clock = Clock::virtual_at(START);
+        let store = open(&media, &clock);
         let account = store.add_account(&new_account("anna@haus.example"), clock.now());
         let account = account.unwrap().id;
         Self {
             store: Checked::new(store),
+            media,
+            clock,
+            account,
+        }
+    }
+
+    /// Closes the store, which checks it, and opens it again.
+    fn reopen(self) -> Self {
+        let Self {
+            store,
+            media,
+            clock,
+            account,
+        } = self;
+        drop(store);
+        Self {
+            store: Checked::new(open(&media, &clock)),
+            media,
             clock,
             account,
         }
@@ -106,21 +143,19 @@ impl House {
     }
 
     fn append(&self, to: &Mailbox, body: &[u8], flags: Flags) -> Result<Filed> {
-        let mut blob = self.store.begin_blob(None)?;
-        blob.write(body)?;
-        let append = Append {
-            blob: blob.finish()?,
-            summary: b"summary".to_vec(),
-            filings: vec![Filing {
-                mailbox: to.id,
-                flags,
-                internal_date: START,
-                prefix: b"Received: here\r\n".to_vec(),
-                quota: QuotaRule::Enforce,
-            }],
-        };
+        let append = self.prepare(body, vec![filing(to, flags)]);
         let mut results = self.store.append(vec![append], self.now())?;
         results.pop().unwrap().pop().unwrap()
+    }
+
+    fn prepare(&self, body: &[u8], filings: Vec<Filing>) -> Append {
+        let mut blob = self.store.begin_blob(None).unwrap();
+        blob.write(body).unwrap();
+        Append {
+            blob: blob.finish().unwrap(),
+            summary: b"summary".to_vec(),
+            filings,
+        }
     }
 
     fn fill(&self, to: &Mailbox, count: u32) {

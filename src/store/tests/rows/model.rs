@@ -45,6 +45,7 @@ enum Op {
     Delete {
         of: usize,
     },
+    Reopen,
     Rename {
         of: usize,
         name: usize,
@@ -74,6 +75,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..NAMES.len()).prop_map(|name| Op::Create { name }),
         1 => mailbox.clone().prop_map(|of| Op::Delete { of }),
         1 => (mailbox, 0..NAMES.len()).prop_map(|(of, name)| Op::Rename { of, name }),
+        1 => Just(Op::Reopen),
     ]
 }
 
@@ -165,7 +167,12 @@ impl Run {
         }
     }
 
-    fn step(&mut self, op: &Op) {
+    fn reopen(mut self) -> Self {
+        self.house = self.house.reopen();
+        self
+    }
+
+    fn step(mut self, op: &Op) -> Self {
         match *op {
             Op::Append { to, flags, keyword } => self.append(to, flags, keyword),
             Op::Update {
@@ -196,7 +203,9 @@ impl Run {
             Op::Create { name } => self.create(NAMES[name]),
             Op::Delete { of } => self.delete(of),
             Op::Rename { of, name } => self.rename(of, NAMES[name]),
+            Op::Reopen => return self.reopen(),
         }
+        self
     }
 
     fn append(&mut self, to: usize, system: u8, keyword: usize) {
@@ -421,7 +430,7 @@ proptest! {
     fn the_store_does_what_plain_maps_do(ops in prop::collection::vec(op(), 1..60)) {
         let mut run = Run::new();
         for op in &ops {
-            run.step(op);
+            run = run.step(op);
         }
         run.compare();
     }

@@ -121,7 +121,7 @@ fn a_revoked_device_waits_for_nothing_and_hides_nothing() {
     house.quit(Some(pc), &[3], &[3]);
     house.quit(Some(phone), &[1], &[1]);
     house.store.revoke_device(pc).unwrap();
-    house.pass(Duration::from_secs(60));
+    house.pass(Duration::from_mins(1));
     assert_eq!(house.messages("Fetched"), [1]);
     house.pass(DAY * 40);
     assert_eq!(house.messages("INBOX"), [2, 3]);

@@ -226,11 +226,7 @@ fn carry_out_update(
         remove_rows(tx, inbox, &deleted)?;
         return Ok(());
     };
-    let policy = note_use(tx, update.account, device)?;
-    for row in find_all_in(tx, inbox, update.fetched.iter().copied())? {
-        mark(tx, row.serial, device, |mark| mark.fetched = true)?;
-    }
-    if policy == Pop3Delete::Delete {
+    if note_use(tx, update.account, device)? == Pop3Delete::Delete {
         remove_rows(tx, inbox, &deleted)?;
     } else if !deleted.is_empty() {
         let age = advance_age(tx, now, allowance)?;
@@ -239,6 +235,9 @@ fn carry_out_update(
                 mark.hidden.get_or_insert(age);
             })?;
         }
+    }
+    for row in find_all_in(tx, inbox, update.fetched.iter().copied())? {
+        mark(tx, row.serial, device, |mark| mark.fetched = true)?;
     }
     let seen = update.fetched.iter().chain(&update.deleted).copied();
     let candidates = find_all_in(tx, inbox, seen)?;
@@ -329,8 +328,8 @@ fn verdict(devices: &Devices, marks: &[(DeviceId, Mark)], age: u64) -> Option<Du
         match devices.get(device)?.pop3_delete {
             Pop3Delete::Keep { days: limit } => (days >= limit.into()).then_some(Due::Remove),
             Pop3Delete::Move => (days >= MOVE_DAYS_MAX).then_some(Due::File),
-            // Its policy was another when it hid the message.
-            Pop3Delete::Delete => Some(Due::Remove),
+            // Its policy was another when it hid the message, and meant no removal.
+            Pop3Delete::Delete => None,
         }
     });
     due.min()
@@ -347,6 +346,9 @@ fn find_due(rows: &impl ReadRows, age: u64) -> Result<Vec<DueMessage>> {
         let Some(&(serial, _, _)) = of_message.first() else {
             continue;
         };
+        if of_message.iter().all(|(_, _, mark)| mark.hidden.is_none()) {
+            continue;
+        }
         let Some((account, inbox)) = place(rows, serial)? else {
             continue;
         };

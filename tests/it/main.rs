@@ -9,6 +9,7 @@
 mod app;
 mod config;
 mod dialogs;
+mod imap;
 mod net;
 mod pop3;
 mod tidy;

@@ -40,10 +40,10 @@ fn expunge(ctx: &mut Ctx<'_>, set: Option<&SequenceSet>) -> Reply {
     match services.store.expunge(selected.mailbox, uids.as_deref()) {
         Ok((_, modseq)) => {
             let done = Completion::ok("expunged");
-            match selected.user.enabled.condstore {
-                true => done.with(Code::HighestModSeq(modseq)).into(),
-                false => done.into(),
+            if selected.user.enabled.condstore {
+                return done.with(Code::HighestModSeq(modseq)).into();
             }
+            done.into()
         }
         Err(error) => store_failure(&error).into(),
     }

@@ -126,6 +126,10 @@ pub fn run(body: CommandBody, ctx: &mut Ctx<'_>) -> Reply {
 
 /// Whether EXPUNGE may be sent before the command is complete: not while FETCH, STORE or SEARCH is answered, unless
 /// by UID (RFC 3501 7.4.1, RFC 9051 7.5.1).
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "these three commands are the exception"
+)]
 pub fn expunges(body: &CommandBody) -> Expunges {
     let numbering = match body {
         CommandBody::Fetch(fetch) => fetch.numbering,

@@ -87,7 +87,10 @@ impl StoreTask {
         self.gone |= before.len() < batch.len();
         let limit = match self.store.unchanged_since.map(ModSeq::new) {
             // Nothing is as old as 0: all are modified (RFC 7162 3.1.3).
-            Some(None) => return Ok(self.leave_alone(batch, selected)),
+            Some(None) => {
+                self.leave_alone(batch, selected);
+                return Ok(());
+            }
             Some(limit) => limit,
             None => None,
         };

@@ -156,10 +156,9 @@ impl ImapSession {
 impl Session for ImapSession {
     fn handle_input(&mut self, input: &[u8], now: Now) {
         self.timers.heard(now.mono);
-        match self.activity {
-            // Plain bytes around STARTTLS are an attempt to inject commands (RFC 3501 6.2.1).
-            Activity::StartingTls | Activity::Closing => {}
-            _ => self.connection.push(input),
+        // Plain bytes around STARTTLS are an attempt to inject commands (RFC 3501 6.2.1).
+        if !matches!(self.activity, Activity::StartingTls | Activity::Closing) {
+            self.connection.push(input);
         }
     }
 

@@ -35,9 +35,10 @@ pub fn look(
     };
     tell_keywords(selected, &mailbox, out);
     let behind = selected.view.is_behind(mailbox.highest_modseq, expunges);
-    Ok(match behind {
-        true => Look::Changed(selected.view.begin(mailbox.highest_modseq, expunges)),
-        false => Look::Same,
+    Ok(if behind {
+        Look::Changed(selected.view.begin(mailbox.highest_modseq, expunges))
+    } else {
+        Look::Same
     })
 }
 

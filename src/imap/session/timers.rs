@@ -9,16 +9,16 @@ use crate::imap::session::activity::Activity;
 use crate::imap::session::state::State;
 
 /// Longest time from connecting to being logged in.
-pub const LOGIN_WAIT_MAX: Duration = Duration::from_secs(3 * 60);
+pub const LOGIN_WAIT_MAX: Duration = Duration::from_mins(3);
 
 /// Longest silence of a client that is logged in (RFC 3501 5.4: at least 30 minutes).
-pub const INACTIVITY_MAX: Duration = Duration::from_secs(30 * 60);
+pub const INACTIVITY_MAX: Duration = Duration::from_mins(30);
 
 /// How often an idle client hears something. Below the 5 minutes after which some routers forget a connection.
-pub const IDLE_KEEPALIVE: Duration = Duration::from_secs(4 * 60);
+pub const IDLE_KEEPALIVE: Duration = Duration::from_mins(4);
 
 /// Longest silence in the middle of a message that is being appended.
-pub const LITERAL_STALL_MAX: Duration = Duration::from_secs(5 * 60);
+pub const LITERAL_STALL_MAX: Duration = Duration::from_mins(5);
 
 /// The points in time that deadlines count from.
 #[derive(Debug, Default)]

@@ -86,9 +86,10 @@ pub(super) fn load(
         rows.retain(|row| row.modseq > since);
     }
     tell::know_keywords(selected, &snapshot, &rows, out)?;
-    let marked = match plan.marks_seen {
-        true => mark_seen(&mut rows, selected, services),
-        false => Vec::new(),
+    let marked = if plan.marks_seen {
+        mark_seen(&mut rows, selected, services)
+    } else {
+        Vec::new()
     };
     let found = rows.into_iter().filter_map(|row| {
         let seq = selected.view.seq(row.uid)?;
@@ -100,7 +101,10 @@ pub(super) fn load(
             Needs::Row => None,
             Needs::Record | Needs::Content => match record(&snapshot, &row)? {
                 Some(record) => Some(record),
-                None => continue,
+                None => {
+                    trouble.gone = true;
+                    continue;
+                }
             },
         };
         batch.push_back(Found {

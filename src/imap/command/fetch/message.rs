@@ -213,14 +213,12 @@ impl Answering {
             .content
             .as_mut()
             .map(|content| content.read_all(header));
-        let fields = match read {
-            Some(Ok(header)) => pick(&header, names, keep),
+        let Some(Ok(header)) = read else {
             // No literal is announced yet; the client sees that there is nothing.
-            Some(Err(_)) | None => {
-                out.extend_from_slice(b" NIL");
-                return;
-            }
+            out.extend_from_slice(b" NIL");
+            return;
         };
+        let fields = pick(&header, names, keep);
         let all = Span {
             from: 0,
             to: u64::try_from(fields.len()).unwrap_or(u64::MAX),

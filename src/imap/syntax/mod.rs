@@ -23,3 +23,6 @@ use parse::Rejected;
 pub fn parse_command(input: &[u8]) -> Result<Command, Rejected> {
     parse::command(input, Dialect::default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,16 +19,16 @@ pub(super) const FAILURES_FREE: u32 = 10;
 pub(super) const DELAY_FIRST: Duration = Duration::from_secs(1);
 
 /// Longest delay of an address outside the house.
-pub(super) const DELAY_ADDRESS_MAX: Duration = Duration::from_secs(15 * 60);
+pub(super) const DELAY_ADDRESS_MAX: Duration = Duration::from_mins(15);
 
 /// Longest delay of an address inside the house (loopback, private and link-local addresses).
 pub(super) const DELAY_LOCAL_MAX: Duration = Duration::from_secs(15);
 
 /// Longest delay of an account, for addresses outside the house.
-pub(super) const DELAY_ACCOUNT_MAX: Duration = Duration::from_secs(60);
+pub(super) const DELAY_ACCOUNT_MAX: Duration = Duration::from_mins(1);
 
 /// Time without failures in which one is forgotten.
-pub(super) const FORGET_ONE_AFTER: Duration = Duration::from_secs(10 * 60);
+pub(super) const FORGET_ONE_AFTER: Duration = Duration::from_mins(10);
 
 /// Most failures counted of one address or account: fading takes a night at most.
 pub(super) const FAILURES_MAX: u32 = 48;

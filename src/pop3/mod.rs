@@ -33,7 +33,7 @@ pub const BAD_COMMANDS_MAX: u32 = 20;
 pub const LOGIN_FAILURES_MAX: u32 = 5;
 
 /// Time without a command after which the connection is closed (RFC 1939 3 wants at least 10 minutes).
-pub const IDLE_MAX: Duration = Duration::from_secs(10 * 60);
+pub const IDLE_MAX: Duration = Duration::from_mins(10);
 
 /// How to run sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

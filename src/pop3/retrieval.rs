@@ -124,7 +124,7 @@ impl Writer {
     }
 
     /// Ends the last line if the message does not, and the response.
-    fn finish(&mut self, out: &mut Vec<u8>) {
+    fn finish(&self, out: &mut Vec<u8>) {
         if self.line_bytes > 0 {
             out.extend_from_slice(if self.last == b'\r' { b"\n" } else { b"\r\n" });
         }

@@ -258,6 +258,7 @@ type Turn = Result<(State, Move), Failure>;
 enum Move {
     Challenge(Vec<u8>),
     Authenticate(Request),
+    Granted(Identity),
 }
 
 impl Exchange {
@@ -284,15 +285,14 @@ impl Exchange {
     pub fn respond(&mut self, line: &[u8]) -> Step {
         let state = std::mem::replace(&mut self.0, State::Over);
         match decode(line).and_then(|response| take(state, &response)) {
-            Ok(Taken::Turn(state, Move::Challenge(bytes))) => {
+            Ok((state, step)) => {
                 self.0 = state;
-                Step::Challenge(encode(&bytes))
+                match step {
+                    Move::Challenge(bytes) => Step::Challenge(encode(&bytes)),
+                    Move::Authenticate(request) => Step::Authenticate(request),
+                    Move::Granted(identity) => Step::Granted(identity),
+                }
             }
-            Ok(Taken::Turn(state, Move::Authenticate(request))) => {
-                self.0 = state;
-                Step::Authenticate(request)
-            }
-            Ok(Taken::Granted(identity)) => Step::Granted(identity),
             Err(failure) => Step::Failed(failure),
         }
     }
@@ -326,21 +326,17 @@ impl Exchange {
     }
 }
 
-enum Taken {
-    Turn(State, Move),
-    Granted(Identity),
-}
-
-fn take(state: State, response: &[u8]) -> Result<Taken, Failure> {
-    let turn = match state {
+fn take(state: State, response: &[u8]) -> Turn {
+    match state {
         State::Plain(plain) => plain.respond(response),
         State::Login(login) => login.respond(response),
         State::Scram(scram) => scram.respond(response),
         // RFC 5802 5: the client has nothing to add to the server's signature.
-        State::Signed(identity) if response.is_empty() => return Ok(Taken::Granted(identity)),
+        State::Signed(identity) if response.is_empty() => {
+            Ok((State::Over, Move::Granted(identity)))
+        }
         State::Signed(_) | State::Checking(_) | State::Over => Err(Failure::Malformed),
-    };
-    turn.map(|(state, step)| Taken::Turn(state, step))
+    }
 }
 
 fn decode(line: &[u8]) -> Result<Vec<u8>, Failure> {

@@ -17,7 +17,7 @@ use heimpost::store::types::{Filing, Language, Pop3Delete, QuotaRule};
 use heimpost::store::{Append, NewAccount, Options, Store};
 
 const OWN: &str = "correct horse";
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// One account, its devices, and the mail in its INBOX.
 struct House {

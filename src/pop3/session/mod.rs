@@ -181,7 +181,7 @@ fn take_command(phase: Phase, command: Command, common: &mut Common, now: Now) -
         (command, Phase::Authorization(Authorization::Idle { login })) => {
             authorization::command(command, login, common)
         }
-        (command, Phase::Transaction(transaction)) => transaction.command(command, common, now),
+        (command, Phase::Transaction(transaction)) => transaction.command(&command, common, now),
         // No line is taken in these.
         (_, phase @ (Phase::Authorization(_) | Phase::Over)) => phase,
     }
@@ -334,21 +334,14 @@ impl Common {
             .iter()
             .find(|(_, known, _)| known.eq_ignore_ascii_case(tag));
         let default = matches!(tag, "*" | "i-default").then_some(Language::En);
-        match known.map(|(language, _, _)| *language).or(default) {
-            Some(language) => {
-                self.language = language;
-                let text = Text::LanguageChanged.render(language);
-                reply::line(
-                    &mut self.output,
-                    &format!("+OK {} {text}", reply::tag(language)),
-                );
-            }
-            None => {
-                let text = Text::LanguageUnknown.render(self.language);
-                let tag = reply::tag(self.language);
-                reply::line(&mut self.output, &format!("-ERR {tag} {text}"));
-            }
-        }
+        let found = known.map(|(language, _, _)| *language).or(default);
+        let (status, text) = match found {
+            Some(_) => ("+OK", Text::LanguageChanged),
+            None => ("-ERR", Text::LanguageUnknown),
+        };
+        self.language = found.unwrap_or(self.language);
+        let (tag, text) = (reply::tag(self.language), text.render(self.language));
+        reply::line(&mut self.output, &format!("{status} {tag} {text}"));
         phase
     }
 }

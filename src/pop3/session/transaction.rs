@@ -66,8 +66,8 @@ impl Transaction {
     }
 
     /// Carries out a command.
-    pub(super) fn command(mut self, command: Command, common: &mut Common, now: Now) -> Phase {
-        let done = match command {
+    pub(super) fn command(mut self, command: &Command, common: &mut Common, now: Now) -> Phase {
+        let done = match *command {
             Command::Stat => self.stat(common),
             Command::List(None) => self.listing(List::Sizes, common),
             Command::List(Some(number)) => self.list_one(List::Sizes, number, common),

@@ -131,18 +131,17 @@ impl Maildrop {
 
     /// The position of the message with that number, if it is there and not marked as deleted.
     pub(super) fn find(&mut self, store: &Store, number: Number) -> Result<Option<usize>> {
-        let position = number
-            .0
-            .checked_sub(1)
-            .and_then(|position| usize::try_from(position).ok());
-        let Some(position) = position.filter(|position| *position < self.len()) else {
+        let position = number.0.checked_sub(1);
+        let position = position.and_then(|position| usize::try_from(position).ok());
+        let found = position.and_then(|position| Some((position, self.get(position)?.record)));
+        let Some((position, record)) = found else {
             return Ok(None);
         };
-        self.load(store, position - position % SLICE_RECORDS)?;
-        Ok(self
-            .get(position)
-            .filter(|message| message.is_listed())
-            .map(|_| position))
+        if record == Record::Unread {
+            self.load(store, position - position % SLICE_RECORDS)?;
+        }
+        let message = self.get(position).filter(|message| message.is_listed());
+        Ok(message.map(|_| position))
     }
 
     /// The message at a position that [`Maildrop::find`] gave.

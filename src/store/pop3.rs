@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redb::ReadableTable;
+use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::codec::{Packer, Unpacker};
 use super::counters::Counters;
@@ -32,6 +32,8 @@ pub const FETCHED: &str = "Fetched";
 pub const MOVE_DAYS_MAX: u64 = 30;
 
 const DAY_SECONDS: u64 = 86_400;
+/// The age clock is written this often at most, since each commit wears the card and unsettles the store.
+const AGE_STEP: Duration = Duration::from_hours(6);
 /// Most messages removed or filed in one transaction.
 const DUE_BATCH: usize = 100;
 
@@ -180,6 +182,12 @@ impl AgeBaseline {
         })
     }
 
+    /// Whether the age clock was moved a short while ago.
+    fn is_fresh(&self, now: Now) -> bool {
+        let before = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        before.is_some_and(|before| now.mono.since(before) < AGE_STEP)
+    }
+
     fn set(&self, now: Now) {
         if now.wall.is_some() {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.mono);
@@ -213,23 +221,29 @@ fn find_all_in(
     Ok(found)
 }
 
+/// Whether an update moved the age clock too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct AgeClockMoved(bool);
+
 /// RFC 1939 6, as the device's policy understands it.
 fn carry_out_update(
     tx: &mut Tx<'_>,
     update: &Pop3Update,
     now: Now,
     allowance: Duration,
-) -> Result<()> {
+) -> Result<AgeClockMoved> {
+    let mut moved = AgeClockMoved(false);
     let inbox = inbox(tx, update.account)?;
     let deleted = find_all_in(tx, inbox, update.deleted.iter().copied())?;
     let Some(device) = update.device else {
         remove_rows(tx, inbox, &deleted)?;
-        return Ok(());
+        return Ok(moved);
     };
     if note_use(tx, update.account, device)? == Pop3Delete::Delete {
         remove_rows(tx, inbox, &deleted)?;
     } else if !deleted.is_empty() {
         let age = advance_age(tx, now, allowance)?;
+        moved = AgeClockMoved(true);
         for row in &deleted {
             mark(tx, row.serial, device, |mark| {
                 mark.hidden.get_or_insert(age);
@@ -242,7 +256,8 @@ fn carry_out_update(
     let seen = update.fetched.iter().chain(&update.deleted).copied();
     let candidates = find_all_in(tx, inbox, seen)?;
     let complete = pick_complete(tx, update.account, candidates)?;
-    file_fetched(tx, update.account, inbox, &complete, now)
+    file_fetched(tx, update.account, inbox, &complete, now)?;
+    Ok(moved)
 }
 
 /// Those messages that need not wait any longer for other devices.
@@ -385,14 +400,29 @@ fn carry_out(tx: &mut Tx<'_>, batch: &[DueMessage], now: Now) -> Result<()> {
 }
 
 impl Store {
+    /// The age clock's reading, a few hours old at most.
+    fn age(&self, now: Now) -> Result<u64> {
+        if self.0.age.is_fresh(now) {
+            let stored = AgeClock::find(&self.snapshot()?, ())?;
+            return Ok(stored.map_or(0, |clock| clock.seconds));
+        }
+        let allowance = self.0.age.allowance(now);
+        let age = self.0.commit(move |tx| advance_age(tx, now, allowance))?;
+        self.0.age.set(now);
+        Ok(age)
+    }
+
     /// Carries out a session's UPDATE state by the device's policy, in one commit. Call it at every QUIT, even with
     /// nothing fetched or deleted: it remembers which devices speak POP3.
     pub fn pop3_update(&self, update: &Pop3Update, now: Now) -> Result<()> {
         let wanted = update.clone();
         let allowance = self.0.age.allowance(now);
-        self.0
+        let moved = self
+            .0
             .commit(move |tx| carry_out_update(tx, &wanted, now, allowance))?;
-        self.0.age.set(now);
+        if moved == AgeClockMoved(true) {
+            self.0.age.set(now);
+        }
         Ok(())
     }
 
@@ -402,9 +432,10 @@ impl Store {
         if now.wall.is_none() {
             return Ok(());
         }
-        let allowance = self.0.age.allowance(now);
-        let age = self.0.commit(move |tx| advance_age(tx, now, allowance))?;
-        self.0.age.set(now);
+        if self.snapshot()?.read(POP3_MARKS)?.is_empty()? {
+            return Ok(());
+        }
+        let age = self.age(now)?;
         let due = find_due(&self.snapshot()?, age)?;
         for same in due.chunk_by(|a, b| (a.0, a.3) == (b.0, b.3)) {
             for batch in same.chunks(DUE_BATCH) {

@@ -168,3 +168,16 @@ fn a_clock_that_is_not_set_or_jumps_empties_nothing() {
     house.store.pop3_due(jumped).unwrap();
     assert_eq!(house.messages("INBOX"), [1, 2, 3]);
 }
+
+#[test]
+fn sessions_in_between_do_not_hold_up_the_age_clock() {
+    let house = house_with_mail();
+    let phone = house.add_device("phone", Pop3Delete::Keep { days: 2 });
+    house.quit(Some(phone), &[1], &[1]);
+    for _ in 0..48 {
+        house.clock.advance(Duration::from_hours(1));
+        house.quit(Some(phone), &[2], &[]);
+    }
+    house.pass(Duration::ZERO);
+    assert_eq!(house.messages("INBOX"), [2, 3]);
+}

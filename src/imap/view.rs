@@ -172,6 +172,15 @@ impl MailboxView {
         }
     }
 
+    /// The session itself made the change with this mod-sequence, and the client knows all of it. If nothing else can
+    /// have happened in between, the picture is complete up to there and no pass has to find that out.
+    pub fn advance(&mut self, modseq: ModSeq) {
+        if self.told.get().checked_add(1) == Some(modseq.get()) {
+            self.told = modseq;
+            self.known.retain(|_, at| *at > modseq);
+        }
+    }
+
     /// Whether the client knows the state that `row` shows, or will hear no more of it.
     pub fn knows(&self, row: &MessageRow) -> bool {
         row.modseq <= self.told || self.known.get(&row.uid).is_some_and(|at| row.modseq <= *at)

@@ -111,6 +111,7 @@ impl StoreTask {
                 self.answer(&rows, selected, out);
             }
         }
+        settle(&update.changed, selected);
         Ok(())
     }
 
@@ -185,6 +186,15 @@ impl StoreTask {
             return Completion::no("some messages are gone").with(Code::ExpungeIssued);
         }
         Completion::ok("flags stored")
+    }
+}
+
+/// The client knows all of one batch's changes, which have one mod-sequence.
+fn settle(changed: &[MessageRow], selected: &mut Selected) {
+    if let Some(first) = changed.first()
+        && changed.iter().all(|row| selected.view.knows(row))
+    {
+        selected.view.advance(first.modseq);
     }
 }
 

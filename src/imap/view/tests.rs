@@ -101,7 +101,7 @@ impl Client {
             self.messages[*seq as usize - 1].1 = row.flags.system.bits();
         }
         if let Some(exists) = changes.exists {
-            for seq in self.messages.len() as u32 + 1..=exists {
+            for seq in (1..=exists).skip(self.messages.len()) {
                 let uid = view.uid(seq).unwrap();
                 let row = mailbox.rows[&uid];
                 view.know(uid, row.modseq);
@@ -148,6 +148,7 @@ fn own_flag(
     if mailbox.rows.contains_key(&uid) {
         let row = mailbox.put(uid, flags);
         view.know(uid, row.modseq);
+        view.advance(row.modseq);
         client.messages[index].1 = flags & 0b1_1111;
     }
 }
@@ -179,7 +180,7 @@ proptest! {
                     let during = std::slice::from_ref(during);
                     refresh(&mut view, &mut client, &mut mailbox, expunges, during);
                 }
-                other => mailbox.act(other),
+                Act::Deliver(_) | Act::Expunge(_) | Act::Flag(..) => mailbox.act(act),
             }
         }
         refresh(&mut view, &mut client, &mut mailbox, Expunges::Tell, &[]);
@@ -201,8 +202,9 @@ fn mailbox_of(count: u32) -> Mailbox {
 fn windows_cover_a_large_mailbox() {
     let mut mailbox = mailbox_of(2500);
     let mut view = MailboxView::new(&mailbox.rows(Uid::MIN, Uid::MAX), mailbox.highest());
-    let mut client = Client::default();
-    client.messages = mailbox.rows.keys().map(|uid| (*uid, 0)).collect();
+    let mut client = Client {
+        messages: mailbox.rows.keys().map(|uid| (*uid, 0)).collect(),
+    };
     for index in [2499, 1999, 1000, 999, 500, 0] {
         mailbox.act(&Act::Expunge(index));
     }

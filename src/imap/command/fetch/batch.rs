@@ -10,8 +10,8 @@ use crate::imap::syntax::sequence::NumberRange;
 use crate::imap::view::MailboxView;
 use crate::mail::flags::{Flags, SystemFlags};
 use crate::mail::ids::Uid;
+use crate::store::Result;
 use crate::store::types::{FlagAction, MessageRecord, MessageRow};
-use crate::store::{Result, Snapshot};
 
 /// Messages read at once when their rows say all.
 const ROWS_MAX: usize = 1000;
@@ -19,8 +19,8 @@ const ROWS_MAX: usize = 1000;
 /// Messages read at once when their records are needed.
 const RECORDS_MAX: usize = 64;
 
-/// Messages read at once when they are marked as seen: what a broken connection may mark and not deliver.
-const SEEN_MAX: usize = 4;
+/// Messages read at once when they are marked as seen: none is marked before it is sent.
+const SEEN_MAX: usize = 1;
 
 /// A message to answer.
 #[derive(Debug)]
@@ -99,13 +99,13 @@ pub(super) fn load(
     for (seq, row, marked) in found {
         let record = match plan.needs {
             Needs::Row => None,
-            Needs::Record | Needs::Content => match record(&snapshot, &row)? {
-                Some(record) => Some(record),
-                None => {
+            Needs::Record | Needs::Content => {
+                let Some(record) = snapshot.record(row.serial)? else {
                     trouble.gone = true;
                     continue;
-                }
-            },
+                };
+                Some(record)
+            }
         };
         batch.push_back(Found {
             seq,
@@ -115,10 +115,6 @@ pub(super) fn load(
         });
     }
     Ok(Some(batch))
-}
-
-fn record(snapshot: &Snapshot, row: &MessageRow) -> Result<Option<MessageRecord>> {
-    snapshot.record(row.serial)
 }
 
 /// Sets `\Seen` where it is missing and gives the UIDs. That it cannot be set is no reason not to read mail.

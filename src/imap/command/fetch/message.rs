@@ -233,14 +233,22 @@ impl Answering {
 
     /// Tells a flag that this FETCH set (RFC 3501 6.4.5), and ends the response.
     fn end(&self, plan: &Plan, selected: &mut Selected, out: &mut Vec<u8>) {
-        if self.found.marked && !plan.items.contains(&FetchItem::Flags) {
+        if self.found.marked {
+            self.tell_marked(plan, selected, out);
+        }
+        out.extend_from_slice(b")\r\n");
+    }
+
+    fn tell_marked(&self, plan: &Plan, selected: &mut Selected, out: &mut Vec<u8>) {
+        let modseq = self.found.row.modseq;
+        if !plan.items.contains(&FetchItem::Flags) {
             out.push(b' ');
             self.flags(selected, out);
             if selected.user.enabled.condstore && !plan.items.contains(&FetchItem::ModSeq) {
-                put!(out, " MODSEQ ({})", self.found.row.modseq);
+                put!(out, " MODSEQ ({modseq})");
             }
         }
-        out.extend_from_slice(b")\r\n");
+        selected.view.advance(modseq);
     }
 }
 
@@ -305,5 +313,56 @@ impl Literal {
         out.resize(out.len() + piece, b' ');
         let piece = u64::try_from(piece).unwrap_or(u64::MAX);
         self.rest.from = self.rest.from.saturating_add(piece).min(self.rest.to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::flags::FlagBits;
+    use crate::mail::ids::{ModSeq, Serial, Uid};
+    use crate::store::types::MessageRow;
+
+    fn answering(bytes: u64) -> Answering {
+        let row = MessageRow {
+            uid: Uid::MIN,
+            flags: FlagBits::default(),
+            modseq: ModSeq::MIN,
+            serial: Serial(1),
+        };
+        let found = Found {
+            seq: 1,
+            row,
+            record: None,
+            marked: false,
+        };
+        Answering {
+            found,
+            parts: None,
+            content: None,
+            next: 1,
+            literal: Some(Literal {
+                rest: Span { from: 0, to: bytes },
+                broken: false,
+            }),
+        }
+    }
+
+    #[test]
+    fn unreadable_literal_keeps_its_length() {
+        let bytes = 3 * READ_BYTES_MAX + 5;
+        let mut answering = answering(bytes as u64);
+        let mut out = Vec::new();
+        let progress = loop {
+            let before = out.len();
+            let literal = answering.literal.take().unwrap();
+            match answering.continue_literal(literal, &mut out) {
+                Progress::More => assert!(out.len() - before <= READ_BYTES_MAX),
+                end => break end,
+            }
+        };
+        assert_eq!(progress, Progress::Broken);
+        assert_eq!(out.len(), bytes + b")\r\n".len());
+        assert!(out.ends_with(b" )\r\n"));
     }
 }

@@ -13,7 +13,8 @@ use crate::delivery::route::Router;
 use crate::imap;
 use crate::net::ca::Subject;
 use crate::net::driver::Open;
-use crate::net::listener::{Service, TlsMode};
+use crate::net::listener::Service;
+use crate::net::listener::TlsMode::{self, Implicit, OnRequest};
 use crate::pop3::{self, Pop3};
 use crate::smtp::{self, Role};
 use crate::store::Store;
@@ -30,7 +31,6 @@ pub(super) fn services(settings: &Settings, store: &Store, auth: &Auth) -> Vec<S
     let receive = smtp_sessions(settings, store, auth, Role::Receive);
     let submission = smtp_sessions(settings, store, auth, Role::Submission);
     let pop3 = pop3_sessions(settings, store, auth);
-    use TlsMode::{Implicit, OnRequest};
     let mut all = vec![
         service("smtp", &listen.smtp, OnRequest, &receive),
         service("submission", &listen.submission, OnRequest, &submission),

@@ -331,9 +331,16 @@ impl Connection<'_> {
             Ended::NotOpened(_) | Ended::PeerGone(_) | Ended::Panicked => false,
             Ended::WriteTimeout | Ended::Handshake(_) | Ended::Aborted => return,
         };
-        let closed = timeout(deadlines.close, self.stream.shutdown()).await;
-        if polite && matches!(closed, Ok(Ok(()))) {
-            linger(&mut self.stream, deadlines.linger).await;
+        let stream = &mut self.stream;
+        let goodbye = async {
+            let closed = timeout(deadlines.close, stream.shutdown()).await;
+            if polite && matches!(closed, Ok(Ok(()))) {
+                linger(stream, deadlines.linger).await;
+            }
+        };
+        tokio::select! {
+            () = goodbye => {}
+            () = self.token.reached(Phase::Aborting) => {}
         }
     }
 }

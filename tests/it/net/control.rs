@@ -39,7 +39,7 @@ fn counting() -> Handler {
 
 async fn stop(shutdown: Shutdown) -> Stopped {
     shutdown
-        .stop(Duration::from_secs(3600), std::future::pending())
+        .stop(Duration::from_hours(1), std::future::pending())
         .await
 }
 

@@ -183,7 +183,7 @@ async fn plaintext_after_the_word_to_begin_fails_the_handshake() {
 async fn a_session_says_goodbye_when_the_daemon_stops() {
     let mut rig = rig();
     rig.expect("hello").await;
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let stop = tokio::spawn(rig.shutdown.stop(hour, std::future::pending()));
     let mut rest = String::new();
     rig.client.read_to_string(&mut rest).await.unwrap();

@@ -79,7 +79,7 @@ async fn stopping_closes_the_port_and_ends_connections() {
     let mut open = TcpStream::connect(rig.address).await.unwrap();
     let mut hello = [0_u8; 6];
     open.read_exact(&mut hello).await.unwrap();
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let stop = tokio::spawn(rig.shutdown.stop(hour, std::future::pending()));
     let mut rest = String::new();
     open.read_to_string(&mut rest).await.unwrap();

@@ -4,4 +4,4 @@ mod control;
 mod driver;
 mod listener;
 mod tls;
-mod toy;
+pub(crate) mod toy;

@@ -228,7 +228,11 @@ fn check(request: &Request, _now: Now) -> Outcome {
 
 /// A client that trusts the authority of `tls` and nobody else.
 pub(super) fn client(tls: &Tls) -> ClientConfig {
-    let pem = tls.authority_pem().unwrap();
+    client_trusting(&tls.authority_pem().unwrap())
+}
+
+/// A client that trusts the authority whose certificate is `pem`, and nobody else.
+pub(crate) fn client_trusting(pem: &str) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())

@@ -213,10 +213,17 @@ mod tests {
 
         #[test]
         fn stuffed_messages_come_back(lines in prop::collection::vec("[a.]{0,4}", 0..6)) {
-            let message: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-            let dot = |line: &String| if line.starts_with('.') { "." } else { "" };
-            let stuffed: String =
-                lines.iter().map(|line| format!("{}{line}\r\n", dot(line))).collect();
+            let mut message = String::new();
+            let mut stuffed = String::new();
+            for line in &lines {
+                if line.starts_with('.') {
+                    stuffed.push('.');
+                }
+                for text in [&mut message, &mut stuffed] {
+                    text.push_str(line);
+                    text.push_str("\r\n");
+                }
+            }
             let (got, rest, malformed) = take(&[stuffed.as_bytes(), b".\r\n"]);
             prop_assert_eq!(got, message.into_bytes());
             prop_assert_eq!(rest, Some(Vec::new()));

@@ -74,9 +74,11 @@ impl Reply {
 
 /// Text that quotes the peer must not break lines or smuggle bytes.
 fn printable(c: char) -> u8 {
-    match u8::try_from(c) {
-        Ok(byte @ b' '..=b'~') => byte,
-        _ => b'?',
+    let byte = u8::try_from(c).unwrap_or(b'?');
+    if (b' '..=b'~').contains(&byte) {
+        byte
+    } else {
+        b'?'
     }
 }
 

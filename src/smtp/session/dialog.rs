@@ -1,11 +1,16 @@
 //! The commands outside of message bytes and logins, one function each: from a state and a command to a turn.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a command is out of order in every state but those that take it, and in new ones too"
+)]
+
 use crate::delivery::local::{self, Recipient};
 use crate::delivery::route::Route;
 use crate::machine::Event;
 use crate::mail::address::{Address, ReversePath};
 use crate::sasl::Mechanism;
-use crate::smtp::command::{self, ClientName, Command};
+use crate::smtp::command::{self, ClientName, Command, InitialResponse};
 use crate::smtp::reply::{Detail, Reply};
 use crate::store;
 
@@ -52,6 +57,9 @@ pub(super) fn execute(state: State, command: Command, context: &mut Context) -> 
         Command::Mail(mail) => take_mail(state, mail, context),
         Command::Rcpt(recipient) => take_rcpt(state, &recipient, context),
         Command::Data => take_data(state, context),
+        Command::Bdat(chunk) if chunk.bytes > context.service.limits.read_bytes_max() => {
+            Turn::new(State::Closed, too_large(context))
+        }
         Command::Bdat(chunk) => Turn {
             state: State::Chunk(Chunk::begin(state, chunk, context)),
             reply: None,
@@ -65,7 +73,8 @@ pub(super) fn execute(state: State, command: Command, context: &mut Context) -> 
         Command::Expn => Turn::new(state, Reply::new(502, Detail(5, 1), "Lists are not told")),
         Command::StartTls => start_tls(state, context),
         Command::Auth { mechanism, initial } => {
-            auth::start(state, &mechanism, initial.as_deref(), context)
+            let initial = initial.as_ref().map(InitialResponse::as_bytes);
+            auth::start(state, &mechanism, initial, context)
         }
         Command::Quit => Turn::new(State::Closed, Reply::new(221, Detail(0, 0), "Goodbye")),
     }
@@ -160,18 +169,16 @@ fn take_mail(state: State, mail: command::Mail, context: &mut Context) -> Turn {
         let text = "Too many mails in one connection";
         return Turn::new(State::Closed, Reply::new(421, Detail(5, 3), text));
     }
-    match check_mail(&mail, context) {
-        Err(reply) => Turn::new(State::Identified(hello), reply),
-        Ok(()) => {
-            let given = MailGiven {
-                hello,
-                from: mail.from,
-                size: mail.size,
-            };
-            let reply = Reply::new(250, Detail(1, 0), "Sender OK");
-            Turn::new(State::MailGiven(given), reply)
-        }
+    if let Err(reply) = check_mail(&mail, context) {
+        return Turn::new(State::Identified(hello), reply);
     }
+    let given = MailGiven {
+        hello,
+        from: mail.from,
+        size: mail.size,
+    };
+    let reply = Reply::new(250, Detail(1, 0), "Sender OK");
+    Turn::new(State::MailGiven(given), reply)
 }
 
 fn check_mail(mail: &command::Mail, context: &Context) -> Result<(), Reply> {
@@ -186,15 +193,15 @@ fn check_mail(mail: &command::Mail, context: &Context) -> Result<(), Reply> {
         Role::Receive => {}
         Role::Submission => check_sender(mail.from.as_ref(), context)?,
     }
-    if mail
-        .size
-        .is_some_and(|size| size > context.service.limits.message_bytes_max)
-    {
+    let Some(size) = mail.size else {
+        return Ok(());
+    };
+    if size > context.service.limits.message_bytes_max {
         return Err(too_large(context));
     }
-    // RFC 1870 6.1: room is asked for as early as it can be.
-    match context.service.store.begin_blob(mail.size) {
-        Ok(_unused) => Ok(()),
+    // RFC 1870 6.1: room is asked for as early as it can be; the blob is not kept.
+    match context.service.store.begin_blob(Some(size)) {
+        Ok(_) => Ok(()),
         Err(store::Error::Full) => Err(store_full()),
         Err(error) => Err(fault(&error)),
     }
@@ -317,7 +324,7 @@ fn remote(role: Role) -> Reply {
     Reply::new(550, Detail(7, 1), text)
 }
 
-fn take_data(state: State, context: &mut Context) -> Turn {
+fn take_data(state: State, context: &Context) -> Turn {
     match state {
         State::Recipients(recipients) => Data::begin(recipients, context),
         State::MailGiven(_) => {

@@ -3,6 +3,11 @@
 //! Bytes go straight to the store's intake; nothing is held. The first thing that goes wrong (too large, malformed,
 //! store full) drops what was stored; the rest is read to its real end, and only then said.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a command is out of order in every state but those that take it, and in new ones too"
+)]
+
 use crate::clock::Now;
 use crate::delivery::intake::{Intake, Received};
 use crate::delivery::local::{self, Envelope, Message};
@@ -47,15 +52,8 @@ enum Refusal {
 }
 
 impl Incoming {
-    fn begin(
-        recipients: Recipients,
-        service: &Service,
-    ) -> Result<Self, (Recipients, store::Error)> {
-        let intake = match Intake::begin(&service.store, recipients.given.size) {
-            Ok(intake) => intake,
-            Err(error) => return Err((recipients, error)),
-        };
-        Ok(Self {
+    fn new(recipients: Recipients, intake: Intake) -> Self {
+        Self {
             hello: recipients.given.hello,
             envelope: Envelope {
                 from: recipients.given.from,
@@ -64,7 +62,7 @@ impl Incoming {
             lines: LineCheck::default(),
             bytes: 0,
             taking: Taking::Storing(Box::new(intake)),
-        })
+        }
     }
 
     fn push(&mut self, bytes: &[u8], service: &Service) {
@@ -114,7 +112,7 @@ fn refused(refusal: &Refusal, context: &Context) -> Reply {
         Refusal::TooLarge => too_large(context),
         Refusal::Store(error) => store_refusal(error),
         Refusal::Malformed(Malformed::BareLineEnd) => {
-            // RFC 5321 2.3.8; X.6.11 would be of IANA's registry what comes nearest, were it registered for it.
+            // RFC 5321 2.3.8
             let text = "Message refused: lines must end with CRLF, bare CR or LF found";
             Reply::new(554, Detail(6, 0), text)
         }
@@ -208,14 +206,12 @@ fn received_field(
 }
 
 impl Context {
-    /// An identifier of a message that no other has: 18 bytes of a keyed hash, in hexadecimal.
+    /// An identifier of a message that no other has: 10 bytes of a keyed hash, in hexadecimal.
     fn draw_id(&mut self) -> String {
         let drawn = self.nonces.draw();
-        drawn
-            .iter()
-            .take(10)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let bytes = drawn.iter().take(10);
+        let id = bytes.fold(0_u128, |id, byte| id << 8 | u128::from(*byte));
+        format!("{id:020x}")
     }
 }
 
@@ -230,18 +226,16 @@ pub(super) struct Data {
 impl Data {
     /// Takes the DATA command.
     pub(super) fn begin(recipients: Recipients, context: &Context) -> Turn {
-        match Incoming::begin(recipients, &context.service) {
-            Ok(incoming) => {
+        match Intake::begin(&context.service.store, recipients.given.size) {
+            Ok(intake) => {
                 let data = Self {
-                    incoming,
+                    incoming: Incoming::new(recipients, intake),
                     dots: Dots::default(),
                     piece: Vec::new(),
                 };
                 Turn::new(State::Data(data), Reply::plain(354, "End with CRLF.CRLF"))
             }
-            Err((recipients, error)) => {
-                Turn::new(State::Recipients(recipients), store_refusal(&error))
-            }
+            Err(error) => Turn::new(State::Recipients(recipients), store_refusal(&error)),
         }
     }
 
@@ -250,6 +244,11 @@ impl Data {
         let progress = self.dots.push(input, &mut self.piece);
         self.incoming.push(&self.piece, service);
         progress
+    }
+
+    /// Whether so much came that its end is not waited for any longer.
+    pub(super) fn is_endless(&self, service: &Service) -> bool {
+        self.incoming.bytes > service.limits.read_bytes_max()
     }
 
     pub(super) fn finish(self, context: &mut Context, now: Now) -> Turn {
@@ -287,14 +286,16 @@ impl Chunk {
     pub(super) fn begin(state: State, chunk: command::Chunk, context: &Context) -> Self {
         let target = match state {
             State::Chunks(chunks) => Target::Message(Box::new(chunks.0)),
-            State::Recipients(recipients) => match Incoming::begin(recipients, &context.service) {
-                Ok(incoming) => Target::Message(Box::new(incoming)),
-                Err((recipients, error)) => {
-                    // RFC 3030 2: a failed BDAT ends the transaction.
-                    let state = State::Identified(recipients.given.hello);
-                    Target::Nothing(Box::new(state), store_refusal(&error))
+            State::Recipients(recipients) => {
+                match Intake::begin(&context.service.store, recipients.given.size) {
+                    Ok(intake) => Target::Message(Box::new(Incoming::new(recipients, intake))),
+                    Err(error) => {
+                        // RFC 3030 2: a failed BDAT ends the transaction.
+                        let state = State::Identified(recipients.given.hello);
+                        Target::Nothing(Box::new(state), store_refusal(&error))
+                    }
                 }
-            },
+            }
             State::MailGiven(_) => {
                 let reply = Reply::new(554, Detail(5, 1), "No valid recipients");
                 Target::Nothing(Box::new(state), reply)

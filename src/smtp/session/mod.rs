@@ -31,7 +31,7 @@ use incoming::{Chunk, Chunks, Data};
 use wire::{Line, Wire};
 
 /// How long the peer may be silent (RFC 5321 4.5.3.2.7: at least 5 minutes).
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Most commands refused before the connection is closed. Recipients that are refused count too.
 pub const ERRORS_MAX: u32 = 25;
@@ -58,6 +58,14 @@ pub struct Limits {
     pub message_bytes_max: u64,
     /// Most recipients of one message.
     pub recipients_max: u32,
+}
+
+impl Limits {
+    /// Most bytes of one message or chunk that are read. Beyond [`Limits::message_bytes_max`] they are discarded up to
+    /// their end, so that it can be said why; beyond this the connection is closed.
+    fn read_bytes_max(self) -> u64 {
+        self.message_bytes_max.saturating_mul(4)
+    }
 }
 
 /// All that the connections of a listener have in common. Cheap to clone.
@@ -192,6 +200,10 @@ impl Session {
     }
 
     /// One command, or the bytes at hand of a message; `false` if more input is needed.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "lines are read in all states but the few that say otherwise"
+    )]
     fn step(&mut self, now: Now) -> bool {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Data(data) => self.read_data(data, now),
@@ -200,17 +212,17 @@ impl Session {
                 self.state = state;
                 false
             }
-            state => match self.wire.line() {
-                Some(line) => {
-                    self.take_line(state, line);
-                    true
-                }
-                None => {
-                    self.state = state;
-                    false
-                }
-            },
+            state => self.read_line(state),
         }
+    }
+
+    fn read_line(&mut self, state: State) -> bool {
+        let Some(line) = self.wire.line() else {
+            self.state = state;
+            return false;
+        };
+        self.take_line(state, line);
+        true
     }
 
     fn read_data(&mut self, mut data: Data, now: Now) -> bool {
@@ -221,6 +233,9 @@ impl Session {
         }
         let all = pending.len();
         match data.push(pending, &self.context.service) {
+            Progress::More if data.is_endless(&self.context.service) => {
+                self.close(&dialog::too_large(&self.context));
+            }
             Progress::More => {
                 self.wire.consume(all);
                 self.state = State::Data(data);

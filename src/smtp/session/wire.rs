@@ -1,11 +1,13 @@
 //! The bytes of the connection: lines out of a bounded buffer, output that waits for the driver.
 
+use std::fmt;
+
 use crate::machine::OUTPUT_PIECE_BYTES;
 use crate::smtp::command::AUTH_LINE_BYTES_MAX;
 use crate::smtp::reply::Reply;
 
 /// Both directions.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Wire {
     input: Vec<u8>,
     /// Bytes of `input` that were acted on.
@@ -18,7 +20,6 @@ pub(super) struct Wire {
 }
 
 /// What the peer sent up to a line end.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// A line without its CRLF.
     Whole(Vec<u8>),
@@ -26,6 +27,16 @@ pub(super) enum Line {
     BareLf,
     /// More than any command can have.
     TooLong,
+}
+
+/// Input may hold passwords, so only lengths are shown.
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire")
+            .field("pending_bytes", &self.pending().len())
+            .field("output_bytes", &self.output.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Wire {

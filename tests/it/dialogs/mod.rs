@@ -73,3 +73,8 @@ fn imap() {
 fn pop3() {
     check("pop3");
 }
+
+#[test]
+fn smtp() {
+    check("smtp");
+}

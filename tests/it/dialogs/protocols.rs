@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use heimpost::delivery::route::Router;
 use heimpost::imap::session::{ImapSession, Services, Settings};
 use heimpost::machine::{Peer, Session};
+use heimpost::mail::address::{Address, Domain};
 use heimpost::pop3::{self, Pop3};
+use heimpost::smtp;
+use heimpost::store::types::Alias;
 
 use super::script::Options;
 use super::world::World;
@@ -13,7 +17,7 @@ use super::world::World;
 pub(super) type Open = fn(&World, &Options, Peer) -> Box<dyn Session>;
 
 /// Every protocol by the name of its directory.
-pub(super) const PROTOCOLS: &[(&str, Open)] = &[("imap", imap), ("pop3", pop3)];
+pub(super) const PROTOCOLS: &[(&str, Open)] = &[("imap", imap), ("pop3", pop3), ("smtp", smtp)];
 
 /// Option `append`: largest message that APPEND takes.
 fn imap(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
@@ -44,4 +48,42 @@ fn pop3(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
         &[7; 32],
         world.now(),
     ))
+}
+
+/// Options `role=submission`, `alias=FROM TO...`, `quota=ACCOUNT BYTES`. Mail for heimpost.test and catch.test is stored.
+fn smtp(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
+    let address = |text: &str| Address::parse(text).unwrap();
+    let domain = |text: &str| Domain::parse(text).unwrap();
+    for alias in options.values("alias") {
+        let (from, to) = alias.split_once(' ').unwrap();
+        let (from, to) = (from.to_owned(), to.split(' ').map(address).collect());
+        world.store.set_alias(&Alias { from, to }).unwrap();
+    }
+    for quota in options.values("quota") {
+        let (name, bytes) = quota.split_once(' ').unwrap();
+        let account = world.store.snapshot().unwrap().account_by_key(name);
+        let bytes = Some(bytes.parse().unwrap());
+        world
+            .store
+            .set_quota(account.unwrap().unwrap().id, bytes)
+            .unwrap();
+    }
+    let role = if options.has("role") {
+        smtp::Role::Submission
+    } else {
+        smtp::Role::Receive
+    };
+    let service = smtp::Service {
+        role,
+        hostname: domain("mx.heimpost.test"),
+        limits: smtp::Limits {
+            message_bytes_max: 1000,
+            recipients_max: 3,
+        },
+        plaintext_without_tls: options.has("plaintext"),
+        router: Router::new(domain("heimpost.test"), [domain("catch.test")]),
+        store: world.store.clone(),
+        auth: world.auth.clone(),
+    };
+    Box::new(smtp::Session::new(service, peer, [7; 32]))
 }

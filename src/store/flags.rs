@@ -1,7 +1,7 @@
 //! Changing flags. Only messages whose flags really change get a new mod-sequence and are announced.
 
 use super::message::Ledger;
-use super::record::save_flags;
+use super::record::save_all_flags;
 use super::transfer::pick;
 use super::tx::Tx;
 use super::types::{FlagAction, FlagUpdate, MessageRow};
@@ -67,8 +67,8 @@ fn update(
     let modseq = ledger.next_modseq()?;
     for row in &mut update.changed {
         row.modseq = modseq;
-        save_flags(tx, mailbox, row)?;
     }
+    save_all_flags(tx, mailbox, &update.changed)?;
     ledger.close(tx)?;
     Ok(update)
 }

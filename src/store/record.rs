@@ -170,10 +170,32 @@ pub(super) fn find_flags(
         .transpose()
 }
 
-pub(super) fn save_flags(tx: &Tx<'_>, mailbox: MailboxId, row: &MessageRow) -> Result<()> {
+/// The rows of those messages that are there, in the order given.
+pub(super) fn find_all_flags(
+    rows: &impl ReadRows,
+    mailbox: MailboxId,
+    uids: &[Uid],
+) -> Result<Vec<MessageRow>> {
+    let table = rows.read(FLAGS)?;
+    let mut found = Vec::with_capacity(uids.len());
+    for uid in uids {
+        if let Some(row) = table.get((mailbox.0, uid.get()))? {
+            found.push(unpack_flags(uid.get(), row.value())?);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn save_all_flags(tx: &Tx<'_>, mailbox: MailboxId, rows: &[MessageRow]) -> Result<()> {
     let mut table = tx.write(FLAGS)?;
-    table.insert((mailbox.0, row.uid.get()), &pack_flags(row))?;
+    for row in rows {
+        table.insert((mailbox.0, row.uid.get()), &pack_flags(row))?;
+    }
     Ok(())
+}
+
+pub(super) fn save_flags(tx: &Tx<'_>, mailbox: MailboxId, row: &MessageRow) -> Result<()> {
+    save_all_flags(tx, mailbox, std::slice::from_ref(row))
 }
 
 /// Messages of a mailbox from UID `from` to UID `to`, ascending.

@@ -5,7 +5,7 @@
 use super::blob;
 use super::expunge::log_expunged;
 use super::message::{Ledger, quota, refuse_over_quota};
-use super::record::{Stored, find_flags, scan_all};
+use super::record::{Stored, find_all_flags, scan_all};
 use super::tx::{ReadRows, Tx};
 use super::types::{Copied, MessageRow};
 use super::{Error, Result, Store};
@@ -25,11 +25,7 @@ pub(super) fn pick(
     let mut uids = uids.to_vec();
     uids.sort_unstable();
     uids.dedup();
-    let mut picked = Vec::new();
-    for uid in uids {
-        picked.extend(find_flags(rows, mailbox, uid)?);
-    }
-    Ok(picked)
+    find_all_flags(rows, mailbox, &uids)
 }
 
 /// The two mailboxes of a transfer, which must be one account's.

@@ -121,7 +121,7 @@ impl Connection {
                 Phase::Line => self.line(out),
                 Phase::ExpectedLine => self.expected_line(),
                 Phase::Collecting(missing) => self.collect(missing),
-                Phase::Streaming(missing) => self.stream(missing),
+                Phase::Streaming(missing) => Some(self.stream(missing)),
                 Phase::Tail => self.tail(),
                 Phase::Poisoned(poison) => self.discard(poison),
                 Phase::Deciding(literal) => {
@@ -283,11 +283,11 @@ impl Connection {
         None
     }
 
-    fn stream(&mut self, missing: u64) -> Option<Received> {
+    fn stream(&mut self, missing: u64) -> Received {
         let bytes_max = usize::try_from(missing).unwrap_or(usize::MAX);
         let bytes = self.take(bytes_max.min(PIECE_BYTES_MAX));
         self.phase = streaming(missing - len(&bytes));
-        Some(Received::Literal(bytes))
+        Received::Literal(bytes)
     }
 
     /// Behind the message nothing may stand but the line end.

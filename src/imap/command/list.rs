@@ -2,7 +2,7 @@
 //!
 //! Every ancestor of a mailbox is a mailbox here, so that LIST never shows `\Noselect`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Ctx, Reply, dialect, store_failure};
 use crate::imap::syntax::command::List;
@@ -10,6 +10,7 @@ use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::pattern::Pattern;
 use crate::imap::syntax::render::{put, string};
 use crate::imap::syntax::response::Completion;
+use crate::mail::flags::SpecialUse;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::{MailboxName, SEPARATOR};
 use crate::store::types::Mailbox;
@@ -68,21 +69,21 @@ fn write(out: &mut Vec<u8>, word: &str, entry: &Entry, dialect: Dialect) {
 
 fn existing(store: &Store, account: AccountId, pattern: &Pattern) -> Result<Vec<Entry>> {
     let mailboxes = store.snapshot()?.mailboxes(account)?;
-    let parents: BTreeMap<String, ()> = parents(&mailboxes);
+    let parents = parents(&mailboxes);
     let matching = mailboxes
         .iter()
         .filter(|mailbox| pattern.matches(mailbox.name.as_str()));
     Ok(matching
         .map(|mailbox| Entry {
             name: mailbox.name.clone(),
-            attributes: attributes(mailbox, parents.contains_key(mailbox.name.as_str())),
+            attributes: attributes(mailbox, parents.contains(&mailbox.name)),
         })
         .collect())
 }
 
-fn parents(mailboxes: &[Mailbox]) -> BTreeMap<String, ()> {
+fn parents(mailboxes: &[Mailbox]) -> BTreeSet<MailboxName> {
     let parents = mailboxes.iter().filter_map(|mailbox| mailbox.name.parent());
-    parents.map(|name| (name.as_str().to_owned(), ())).collect()
+    parents.collect()
 }
 
 fn attributes(mailbox: &Mailbox, has_children: bool) -> Vec<&'static str> {
@@ -91,7 +92,7 @@ fn attributes(mailbox: &Mailbox, has_children: bool) -> Vec<&'static str> {
     } else {
         "\\HasNoChildren"
     };
-    let special = mailbox.special_use.map(|special| special.attribute());
+    let special = mailbox.special_use.map(SpecialUse::attribute);
     std::iter::once(children).chain(special).collect()
 }
 

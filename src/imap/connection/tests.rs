@@ -237,3 +237,35 @@ fn starttls_drops_what_came_too_early() {
     assert!(connection.receive(&mut Vec::new()).is_none());
     assert!(connection.clear());
 }
+
+/// Pieces of commands, right and wrong, from which streams are made.
+const PIECES: &[&str] = &[
+    "a NOOP\r\n",
+    "b IDLE\r\n",
+    "DONE\r\n",
+    "c LOGIN {3+}\r\nabc {2}\r\nde\r\n",
+    "d APPEND INBOX {5+}\r\n12345\r\n",
+    "e APPEND INBOX {5}\r\n12345",
+    "f APPEND full {5+}\r\n12345\r\n",
+    "g APPEND full {5}\r\n",
+    " x {4+}\r\n",
+    "\r\n",
+    "\n",
+    "h LOGIN {99999+}\r\n",
+    "{7}\r\n",
+    "}\r\n",
+    "\0\u{ff}",
+];
+
+proptest::proptest! {
+    /// What comes out depends on the bytes alone, not on how they were cut.
+    #[test]
+    fn cuts_change_nothing(
+        pieces in proptest::collection::vec(0..PIECES.len(), 1..20),
+        piece_bytes in 1usize..40,
+    ) {
+        let input: String = pieces.iter().filter_map(|index| PIECES.get(*index)).copied().collect();
+        let whole = run(input.as_bytes(), input.len());
+        assert_eq!(run(input.as_bytes(), piece_bytes), whole, "{input:?}");
+    }
+}

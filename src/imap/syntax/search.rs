@@ -86,21 +86,33 @@ pub enum EnvelopeField {
 pub struct Needle(pub String);
 
 impl SearchKey {
-    /// Whether this key or one below it satisfies `test`.
-    pub fn any(&self, test: &impl Fn(&Self) -> bool) -> bool {
-        if test(self) {
-            return true;
-        }
-        match self {
-            Self::And(keys) => keys.iter().any(|key| key.any(test)),
-            Self::Or(left, right) => left.any(test) || right.any(test),
-            Self::Not(key) => key.any(test),
-            _leaf => false,
-        }
-    }
-
     /// Whether `MODSEQ` is among the keys: the answer then carries the highest mod-sequence found.
     pub fn asks_modseq(&self) -> bool {
-        self.any(&|key| matches!(key, Self::ModSeq(_)))
+        match self {
+            Self::ModSeq(_) => true,
+            Self::And(keys) => keys.iter().any(Self::asks_modseq),
+            Self::Or(left, right) => left.asks_modseq() || right.asks_modseq(),
+            Self::Not(key) => key.asks_modseq(),
+            Self::All
+            | Self::Sequence(_)
+            | Self::Uid(_)
+            | Self::Flag(_)
+            | Self::Keyword(_)
+            | Self::Recent
+            | Self::Before(_)
+            | Self::On(_)
+            | Self::Since(_)
+            | Self::SentBefore(_)
+            | Self::SentOn(_)
+            | Self::SentSince(_)
+            | Self::Larger(_)
+            | Self::Smaller(_)
+            | Self::Envelope(..)
+            | Self::Header(..)
+            | Self::Body(_)
+            | Self::Text(_)
+            | Self::Older(_)
+            | Self::Younger(_) => false,
+        }
     }
 }

@@ -55,7 +55,9 @@ fn failures(protocol: &str, file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap();
     let script = script::parse(&text);
     let known = PROTOCOLS.iter().find(|(name, _)| *name == protocol);
-    let (_, open) = known.expect("the protocol stands in PROTOCOLS");
+    let Some((_, open)) = known else {
+        panic!("{protocol} is not in PROTOCOLS");
+    };
     let runs = [Feed::Whole, Feed::ByteByByte].into_iter();
     runs.filter_map(|feed| {
         let failure = runner::run(&script, feed, *open).err()?;

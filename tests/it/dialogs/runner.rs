@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::connection::{Connection, Feed};
 use super::protocols::Open;
-use super::script::{Script, Step, raw_bytes};
+use super::script::{Asked, Script, Step, raw_bytes};
 use super::world::World;
 
 /// A dialog under way.
@@ -37,7 +37,16 @@ pub(super) fn run(script: &Script, feed: Feed, open: Open) -> Result<(), String>
                 let text = run.sent_together(*number, text, &mut steps);
                 run.send(*number, &text)
             }
-            other => run.step(other),
+            Step::Line(number, pattern) => run.line(*number, pattern),
+            Step::Skip(number) => {
+                run.skipping.insert(*number, true);
+                Ok(())
+            }
+            Step::Event(number, asked) => run.event(*number, *asked),
+            Step::Time(seconds) => {
+                run.pass_time(*seconds);
+                Ok(())
+            }
         };
         done.map_err(|failure| format!("line {line}: {failure}"))?;
     }
@@ -74,27 +83,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), String> {
-        match step {
-            Step::Send(..) => unreachable!("handled by the caller"),
-            Step::Line(number, pattern) => self.line(*number, pattern),
-            Step::Skip(number) => {
-                self.skipping.insert(*number, true);
-                Ok(())
-            }
-            Step::Event(number, asked) => {
-                let got = self.connection(*number).asked.pop_front();
-                let same = got == Some(*asked);
-                same.then_some(())
-                    .ok_or_else(|| format!("expected {asked:?}, got {got:?}"))
-            }
-            Step::Time(seconds) => {
-                self.world.advance(*seconds);
-                for connection in self.connections.values_mut() {
-                    connection.pass_time(&self.world);
-                }
-                Ok(())
-            }
+    fn event(&mut self, number: usize, asked: Asked) -> Result<(), String> {
+        let got = self.connection(number).asked.pop_front();
+        if got == Some(asked) {
+            return Ok(());
+        }
+        Err(format!("expected {asked:?}, got {got:?}"))
+    }
+
+    fn pass_time(&mut self, seconds: u64) {
+        self.world.advance(seconds);
+        for connection in self.connections.values_mut() {
+            connection.pass_time(&self.world);
         }
     }
 
@@ -170,7 +170,7 @@ fn matched(pattern: &str, line: &str) -> Option<Vec<(String, String)>> {
             .map(|(index, _)| index)
             .chain([line.len()]);
         return ends
-            .map(|end| &line[end..])
+            .filter_map(|end| line.get(end..))
             .find_map(|tail| matched(rest, tail));
     }
     if let Some((name, rest)) = pattern.strip_prefix("{{").and_then(|p| p.split_once("}}")) {

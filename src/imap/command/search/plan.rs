@@ -22,9 +22,9 @@ pub(super) struct Plan {
 /// A key: sets resolved, names folded.
 #[derive(Debug)]
 enum Test {
-    And(Vec<Test>),
-    Or(Box<Test>, Box<Test>),
-    Not(Box<Test>),
+    And(Vec<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
     Constant(bool),
     Sequence(Vec<NumberRange>),
     Uid(Vec<NumberRange>),
@@ -32,6 +32,17 @@ enum Test {
     /// Bit of a keyword.
     Keyword(u64),
     ModSeq(u64),
+    Record(RecordTest),
+    /// Name and needle.
+    Header(String, String),
+    /// Index of the needle.
+    Body(usize),
+    Text(usize),
+}
+
+/// A key that a message's record decides.
+#[derive(Debug)]
+enum RecordTest {
     Before(Date),
     On(Date),
     Since(Date),
@@ -45,11 +56,6 @@ enum Test {
     /// Internal date at or after.
     From(Wall),
     Envelope(EnvelopeField, String),
-    /// Name and needle.
-    Header(String, String),
-    /// Index of the needle.
-    Body(usize),
-    Text(usize),
 }
 
 /// What is known of a message.
@@ -160,29 +166,27 @@ impl Compiler<'_> {
                 Test::Keyword(bit.map_or(0, |bit| 1 << bit))
             }
             SearchKey::ModSeq(since) => Test::ModSeq(*since),
-            other => self.test_of_record(other),
-        }
-    }
-
-    fn test_of_record(&mut self, key: &SearchKey) -> Test {
-        let before = |seconds: u32| Wall(self.now.0.saturating_sub(i64::from(seconds)));
-        match key {
-            SearchKey::Before(date) => Test::Before(*date),
-            SearchKey::On(date) => Test::On(*date),
-            SearchKey::Since(date) => Test::Since(*date),
-            SearchKey::SentBefore(date) => Test::SentBefore(*date),
-            SearchKey::SentOn(date) => Test::SentOn(*date),
-            SearchKey::SentSince(date) => Test::SentSince(*date),
-            SearchKey::Larger(bytes) => Test::Larger(*bytes),
-            SearchKey::Smaller(bytes) => Test::Smaller(*bytes),
-            SearchKey::Older(seconds) => Test::Until(before(*seconds)),
-            SearchKey::Younger(seconds) => Test::From(before(*seconds)),
-            SearchKey::Envelope(field, Needle(text)) => Test::Envelope(*field, fold_case(text)),
+            SearchKey::Before(date) => Test::Record(RecordTest::Before(*date)),
+            SearchKey::On(date) => Test::Record(RecordTest::On(*date)),
+            SearchKey::Since(date) => Test::Record(RecordTest::Since(*date)),
+            SearchKey::SentBefore(date) => Test::Record(RecordTest::SentBefore(*date)),
+            SearchKey::SentOn(date) => Test::Record(RecordTest::SentOn(*date)),
+            SearchKey::SentSince(date) => Test::Record(RecordTest::SentSince(*date)),
+            SearchKey::Larger(bytes) => Test::Record(RecordTest::Larger(*bytes)),
+            SearchKey::Smaller(bytes) => Test::Record(RecordTest::Smaller(*bytes)),
+            SearchKey::Older(seconds) => Test::Record(RecordTest::Until(self.before(*seconds))),
+            SearchKey::Younger(seconds) => Test::Record(RecordTest::From(self.before(*seconds))),
+            SearchKey::Envelope(field, Needle(text)) => {
+                Test::Record(RecordTest::Envelope(*field, fold_case(text)))
+            }
             SearchKey::Header(name, Needle(text)) => Test::Header(fold_case(name), fold_case(text)),
             SearchKey::Body(needle) => self.in_body(needle, Test::Body),
             SearchKey::Text(needle) => self.in_body(needle, Test::Text),
-            _decided_by_the_row => Test::Constant(false),
         }
+    }
+
+    fn before(&self, seconds: u32) -> Wall {
+        Wall(self.now.0.saturating_sub(i64::from(seconds)))
     }
 
     /// Every message has the empty text.
@@ -213,15 +217,17 @@ impl Test {
             Self::Header(name, needle) => facts.header.map(|header| header.has(name, needle)),
             Self::Body(needle) => facts.body?.body_has(*needle),
             Self::Text(needle) => facts.body?.text_has(*needle),
-            of_record => {
+            Self::Record(test) => {
                 let (record, summary) = facts.record?;
-                Some(of_record.holds_for(record, summary))
+                Some(test.holds(record, summary))
             }
         }
     }
+}
 
+impl RecordTest {
     /// RFC 3501 6.4.4: dates are compared without time and zone. Internal dates are kept, and shown, in UTC.
-    fn holds_for(&self, record: &MessageRecord, summary: &Summary) -> bool {
+    fn holds(&self, record: &MessageRecord, summary: &Summary) -> bool {
         let internal = record.internal_date;
         let sent = |test: &dyn Fn(Date) -> bool| sent(summary).is_some_and(test);
         match self {
@@ -238,7 +244,6 @@ impl Test {
             Self::Envelope(field, needle) => {
                 envelope_text(*field, summary).is_some_and(|text| text.contains(needle))
             }
-            _decided_otherwise => false,
         }
     }
 }

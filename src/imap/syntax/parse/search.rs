@@ -165,7 +165,6 @@ fn not(key: SearchKey) -> SearchKey {
     SearchKey::Not(Box::new(key))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one signature for all families")]
 fn flag_key(name: &str, lexer: &mut Lexer<'_>) -> Parsed<Option<SearchKey>> {
     for (has, has_not, flag) in FLAG_KEYS {
         if name == *has {

@@ -1,9 +1,11 @@
 //! Status responses: tagged completions, untagged OK/NO/BAD/BYE, and continuation requests (RFC 3501 7.1, 7.5).
 
+use std::borrow::Cow;
+
 use super::put;
 use crate::imap::syntax::command::Tag;
 use crate::imap::syntax::response::{Code, Completion, Condition, PermanentFlags};
-use crate::mail::flags::SystemFlags;
+use crate::mail::flags::{Keyword, SystemFlags};
 
 /// Writes `tag OK ...`, the completion of a command.
 pub fn tagged(out: &mut Vec<u8>, tag: &Tag, completion: &Completion) {
@@ -56,45 +58,43 @@ fn resp_text(out: &mut Vec<u8>, text: &str) {
     });
 }
 
-fn code_text(code: &Code) -> String {
-    match code {
-        Code::AppendUid(validity, uids) => format!("APPENDUID {validity} {uids}"),
-        Code::BadCharset => "BADCHARSET (US-ASCII UTF-8)".to_owned(),
-        Code::Capability(names) => format!("CAPABILITY {}", names.join(" ")),
-        Code::CopyUid(validity, from, to) => format!("COPYUID {validity} {from} {to}"),
-        Code::HighestModSeq(modseq) => format!("HIGHESTMODSEQ {modseq}"),
-        Code::Modified(set) => format!("MODIFIED {set}"),
-        Code::PermanentFlags(flags) => format!("PERMANENTFLAGS ({})", permanent(flags)),
-        Code::UidNext(uid) => format!("UIDNEXT {uid}"),
-        Code::UidValidity(validity) => format!("UIDVALIDITY {validity}"),
-        Code::Unseen(seq) => format!("UNSEEN {seq}"),
-        Code::Other(text) => text.clone(),
-        _ => plain_code(code).to_owned(),
-    }
-}
-
-fn plain_code(code: &Code) -> &'static str {
-    match code {
+fn code_text(code: &Code) -> Cow<'_, str> {
+    Cow::Borrowed(match code {
         Code::Alert => "ALERT",
         Code::AlreadyExists => "ALREADYEXISTS",
+        Code::AppendUid(validity, uids) => return format!("APPENDUID {validity} {uids}").into(),
         Code::AuthenticationFailed => "AUTHENTICATIONFAILED",
+        Code::BadCharset => "BADCHARSET (US-ASCII UTF-8)",
+        Code::Cannot => "CANNOT",
+        Code::Capability(names) => return format!("CAPABILITY {}", names.join(" ")).into(),
         Code::Closed => "CLOSED",
+        Code::CopyUid(validity, from, to) => {
+            return format!("COPYUID {validity} {from} {to}").into();
+        }
         Code::ExpungeIssued => "EXPUNGEISSUED",
         Code::HasChildren => "HASCHILDREN",
+        Code::HighestModSeq(modseq) => return format!("HIGHESTMODSEQ {modseq}").into(),
         Code::InUse => "INUSE",
         Code::Limit => "LIMIT",
+        Code::Modified(set) => return format!("MODIFIED {set}").into(),
         Code::NonExistent => "NONEXISTENT",
         Code::NoPerm => "NOPERM",
         Code::OverQuota => "OVERQUOTA",
+        Code::PermanentFlags(flags) => {
+            return format!("PERMANENTFLAGS ({})", permanent(flags)).into();
+        }
         Code::PrivacyRequired => "PRIVACYREQUIRED",
         Code::ReadOnly => "READ-ONLY",
         Code::ReadWrite => "READ-WRITE",
         Code::ServerBug => "SERVERBUG",
         Code::TooBig => "TOOBIG",
         Code::TryCreate => "TRYCREATE",
+        Code::UidNext(uid) => return format!("UIDNEXT {uid}").into(),
+        Code::UidValidity(validity) => return format!("UIDVALIDITY {validity}").into(),
         Code::Unavailable => "UNAVAILABLE",
-        _ => "CANNOT",
-    }
+        Code::Unseen(seq) => return format!("UNSEEN {seq}").into(),
+        Code::Other(text) => text,
+    })
 }
 
 fn permanent(flags: &PermanentFlags) -> String {
@@ -102,7 +102,7 @@ fn permanent(flags: &PermanentFlags) -> String {
         return String::new();
     };
     let system = SystemFlags::NAMED.iter().map(|(_, name)| *name);
-    let keywords = keywords.iter().map(|keyword| keyword.as_str());
+    let keywords = keywords.iter().map(Keyword::as_str);
     let any = more.then_some("\\*");
     system
         .chain(keywords)

@@ -99,7 +99,8 @@ fn file(tx: &mut Tx<'_>, mut ledger: Ledger, record: Stored, flags: FlagBits) ->
 impl Store {
     /// Whether `bytes` more would be taken for `account` now: [`Error::OverQuota`] or [`Error::Full`] if not. A
     /// message is taken while the usage is below the quota, even if it ends above (see [`Store::append`]).
-    pub fn admit(&self, account: AccountId, _bytes: u64) -> Result<()> {
+    pub fn admit(&self, account: AccountId, bytes: u64) -> Result<()> {
+        self.0.core.space.admit(bytes)?;
         let snapshot = self.snapshot()?;
         let row = AccountRow::load(&snapshot, account)?;
         let used = AccountCounters::load(&snapshot, account)?.usage.bytes;
@@ -113,26 +114,28 @@ impl Store {
         Ok(row.quota_bytes.or(self.0.options.quota_default_bytes))
     }
 
-    fn ready(&self, appends: Vec<Append>, now: Now) -> Vec<Ready> {
+    fn ready(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Ready>> {
+        let growth = appends.iter().map(|append| append.blob.growth_bytes());
+        self.0.core.space.admit(growth.sum())?;
         let quota = self.0.options.quota_default_bytes;
         let appends = appends.into_iter();
-        appends
+        Ok(appends
             .map(|append| Ready::new(append, quota, now))
-            .collect()
+            .collect())
     }
 
     /// Files messages, all in one commit. The outer result is about the commit; the inner ones are per filing, in
     /// order of `appends` and their filings. Refused is who has reached the quota already, so that one message may end
     /// above it.
     pub fn append(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Vec<Result<Filed>>>> {
-        let ready = self.ready(appends, now);
+        let ready = self.ready(appends, now)?;
         self.0
             .commit(move |tx| ready.iter().map(|append| append.carry_out(tx)).collect())
     }
 
     /// As [`Store::append`], but if one filing fails, none is done (APPEND with several messages, RFC 3502).
     pub fn append_all(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Vec<Filed>>> {
-        let ready = self.ready(appends, now);
+        let ready = self.ready(appends, now)?;
         self.0.commit(move |tx| {
             let all = ready.iter();
             all.map(|append| append.carry_out(tx)?.into_iter().collect())

@@ -16,17 +16,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::{ReadableTable, TableDefinition};
 
 use super::staged::{STAGE, Staged};
-use super::tx::{Kind, ReadRows, Tx};
+use super::tx::{IDS, Kind, ReadRows, Tx};
 use super::volume::STREAMED;
 use super::volume_tx::Header;
 use super::volumes::Volumes;
 use super::{Error, Result};
 use crate::mail::ids::BlobId;
 
-const PLACES: TableDefinition<'_, u64, u32> = TableDefinition::new("places");
-const MOVED: TableDefinition<'_, (), u64> = TableDefinition::new("moved");
-const SHARED: TableDefinition<'_, u64, u32> = TableDefinition::new("shared");
-const GARBAGE: TableDefinition<'_, u64, ()> = TableDefinition::new("garbage");
+pub(super) const PLACES: TableDefinition<'_, u64, u32> = TableDefinition::new("places");
+pub(super) const MOVED: TableDefinition<'_, (), u64> = TableDefinition::new("moved");
+pub(super) const SHARED: TableDefinition<'_, u64, u32> = TableDefinition::new("shared");
+pub(super) const GARBAGE: TableDefinition<'_, u64, ()> = TableDefinition::new("garbage");
+
+/// About what a message takes in the index.
+const RECORD_BYTES: u64 = 1 << 10;
 
 /// First bytes of a SHA-256.
 pub(super) type Digest = [u8; 16];
@@ -38,6 +41,7 @@ pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
     tx.write(MOVED)?;
     tx.write(SHARED)?;
     tx.write(GARBAGE)?;
+    tx.write(IDS)?;
     Ok(())
 }
 
@@ -79,6 +83,14 @@ impl NewBlob {
     /// Bytes that it takes compressed.
     pub fn stored_bytes(&self) -> u64 {
         self.header.stored_bytes
+    }
+
+    /// Bytes that filing it adds to the store.
+    pub(super) fn growth_bytes(&self) -> u64 {
+        match &self.body {
+            NewBody::Staged(staged) => RECORD_BYTES + staged.len() as u64,
+            NewBody::Streamed(_) => RECORD_BYTES,
+        }
     }
 
     /// First bytes of the SHA-256 over its plain bytes.

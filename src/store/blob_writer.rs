@@ -22,13 +22,19 @@ const STREAM_BUDGET_BYTES: usize = 5 << 18;
 /// A stream's frames are written when they are that many bytes together, however many streams there are.
 const STREAM_PIECE_BYTES: usize = 192 << 10;
 
-/// Gives the next identifier of a streamed blob. May commit.
-pub(super) type NextStreamed = Box<dyn Fn() -> Result<u64> + Send>;
+/// What a writer asks of the store.
+pub(super) trait Host: Send + Sync {
+    /// The next identifier of a streamed blob. May commit.
+    fn next_streamed(&self) -> Result<u64>;
+    /// Whether there is room for that many bytes.
+    fn admit(&self, bytes: u64) -> Result<()>;
+    /// Where streamed blobs go.
+    fn volumes(&self) -> &Arc<Volumes>;
+}
 
 /// Takes the bytes of one message, in pieces. Dropped without [`BlobWriter::finish`], all is undone.
 pub struct BlobWriter {
-    volumes: Arc<Volumes>,
-    next_streamed: NextStreamed,
+    host: Arc<dyn Host>,
     encoder: Encoder,
     hash: Context,
     bytes: u64,
@@ -43,6 +49,7 @@ enum Target {
 }
 
 struct Streaming {
+    host: Arc<dyn Host>,
     stream: Stream,
     waiting: Vec<Vec<u8>>,
     waiting_bytes: usize,
@@ -58,10 +65,9 @@ impl std::fmt::Debug for BlobWriter {
 }
 
 impl BlobWriter {
-    pub(super) fn new(volumes: Arc<Volumes>, next_streamed: NextStreamed) -> Result<Self> {
+    pub(super) fn new(host: Arc<dyn Host>) -> Result<Self> {
         Ok(Self {
-            volumes,
-            next_streamed,
+            host,
             encoder: Encoder::new()?,
             hash: Context::new(&SHA256),
             bytes: 0,
@@ -134,8 +140,9 @@ impl BlobWriter {
 
     /// Becomes a stream: the blob is too large for the stage.
     fn spill(&mut self, frame: Vec<u8>) -> Result<()> {
-        let stream = Stream::begin(&self.volumes, (self.next_streamed)()?)?;
+        let stream = Stream::begin(self.host.volumes(), self.host.next_streamed()?)?;
         let mut streaming = Box::new(Streaming {
+            host: Arc::clone(&self.host),
             stream,
             waiting: Vec::new(),
             waiting_bytes: 0,
@@ -161,6 +168,7 @@ impl Streaming {
         if self.waiting_bytes < share.max(STREAM_PIECE_BYTES) {
             return Ok(());
         }
+        self.host.admit(self.waiting_bytes as u64)?;
         self.waiting_bytes = 0;
         self.stream.put(&std::mem::take(&mut self.waiting))
     }

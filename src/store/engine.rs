@@ -8,7 +8,7 @@ use redb::{Builder, Database, ReadableDatabase};
 use super::blob::Pins;
 use super::change::Bus;
 use super::due::Due;
-use super::media::{Backend, Media};
+use super::media::{Media, open_database};
 use super::tx::{Effects, Snapshot};
 use super::{Error, Options, Result};
 
@@ -93,11 +93,9 @@ impl Index {
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
             if database.is_none() {
-                let device = self.media.open(INDEX).map_err(Error::io)?;
-                let opened = Builder::new()
-                    .set_cache_size(self.cache_bytes)
-                    .create_with_backend(Backend(device))?;
-                *database = Some(opened);
+                let mut builder = Builder::new();
+                builder.set_cache_size(self.cache_bytes);
+                *database = Some(open_database(&*self.media, INDEX, &builder, |_| Ok(()))?);
             }
         }
     }

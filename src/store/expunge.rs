@@ -110,13 +110,47 @@ fn expunge(
     Ok((rows.iter().map(|row| row.uid).collect(), modseq))
 }
 
+/// Most messages expunged in one transaction when space is tight.
+const TIGHT_BATCH: usize = 100;
+
 impl Store {
     /// Expunges messages that have `\Deleted`: all, or those among `uids`. Returns the UIDs gone, ascending, and the
     /// mod-sequence of it (the mailbox's highest if none went).
     pub fn expunge(&self, mailbox: MailboxId, uids: Option<&[Uid]>) -> Result<(Vec<Uid>, ModSeq)> {
+        if self.0.core.space.make_way()? {
+            return self.expunge_in_batches(mailbox, uids);
+        }
         let uids = uids.map(<[Uid]>::to_vec);
         self.0
             .commit(move |tx| expunge(tx, mailbox, uids.as_deref()))
+    }
+
+    /// The same in small transactions, for a card that is nearly full. A fault may come after some of them.
+    fn expunge_in_batches(
+        &self,
+        mailbox: MailboxId,
+        uids: Option<&[Uid]>,
+    ) -> Result<(Vec<Uid>, ModSeq)> {
+        let uids = match uids {
+            Some(uids) => uids.to_vec(),
+            None => {
+                let rows = scan_all(&self.snapshot()?, mailbox)?;
+                let deleted = rows.iter().filter(|row| is_deleted(row.flags));
+                deleted.map(|row| row.uid).collect()
+            }
+        };
+        let none: &[Uid] = &[];
+        let mut gone = Vec::new();
+        let mut modseq = None;
+        for batch in std::iter::once(none).chain(uids.chunks(TIGHT_BATCH)) {
+            let batch = batch.to_vec();
+            let (some, last) = self
+                .0
+                .commit(move |tx| expunge(tx, mailbox, Some(&batch)))?;
+            gone.extend(some);
+            modseq = Some(last);
+        }
+        Ok((gone, modseq.unwrap_or(ModSeq::MIN)))
     }
 }
 

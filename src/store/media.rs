@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::engine::INDEX;
 use super::{Error, Result};
+
+const BALLAST: &str = "ballast";
 
 /// One file of bytes that can be read and written anywhere.
 pub trait Device: Debug + Send + Sync {
@@ -41,6 +44,14 @@ pub trait Media: Debug + Send + Sync {
     fn list(&self, prefix: &str) -> io::Result<Vec<String>>;
     /// Removes a file; one that is gone is no error.
     fn remove(&self, name: &str) -> io::Result<()>;
+    /// Gives a file another name, replacing what had that name. Durable on return.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Bytes that all files take, the ballast left out.
+    fn used_bytes(&self) -> io::Result<u64>;
+    /// Makes a file of dead weight that long, or removes it (0).
+    fn set_ballast(&self, bytes: u64) -> io::Result<()>;
+    /// Bytes that one file takes, holes left out.
+    fn file_bytes(&self, name: &str) -> io::Result<u64>;
     /// Bytes that files could still grow by, where there is such a limit.
     fn free_bytes(&self) -> io::Result<Option<u64>>;
 }
@@ -121,6 +132,32 @@ impl Media for Directory {
         }
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))?;
+        Self::sync_parent(&self.path.join(to))
+    }
+
+    fn used_bytes(&self) -> io::Result<u64> {
+        let names = self.list("volumes/")?;
+        let index = [INDEX.to_owned()];
+        let files = names.iter().chain(&index);
+        // One that has gone since takes nothing.
+        Ok(files.map(|name| self.file_bytes(name).unwrap_or(0)).sum())
+    }
+
+    fn set_ballast(&self, bytes: u64) -> io::Result<()> {
+        if bytes == 0 {
+            return self.remove(BALLAST);
+        }
+        let file = File::create(self.path.join(BALLAST))?;
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?;
+        file.sync_all()
+    }
+
+    fn file_bytes(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.path.join(name))?.blocks() * 512)
+    }
+
     fn free_bytes(&self) -> io::Result<Option<u64>> {
         let stat = rustix::fs::statvfs(&self.path)?;
         Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
@@ -182,6 +219,26 @@ impl Media for Memory {
         Ok(())
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let device = files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        files.insert(to.to_owned(), device);
+        Ok(())
+    }
+
+    fn used_bytes(&self) -> io::Result<u64> {
+        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        files.values().map(|file| file.len()).sum()
+    }
+
+    fn set_ballast(&self, _bytes: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn file_bytes(&self, name: &str) -> io::Result<u64> {
+        self.open_existing(name)?.len()
+    }
+
     fn free_bytes(&self) -> io::Result<Option<u64>> {
         Ok(None)
     }
@@ -237,6 +294,30 @@ impl Device for MemoryDevice {
     fn sync(&self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Opens a database for writing. A new one is made under another name, filled by `begin` and renamed, for redb cannot
+/// open a file that a crash left half begun.
+pub(super) fn open_database(
+    media: &dyn Media,
+    name: &str,
+    builder: &redb::Builder,
+    begin: impl FnOnce(&redb::Database) -> Result<()>,
+) -> Result<redb::Database> {
+    let device = match media.open_existing(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let half = format!("{name}.new");
+            media.remove(&half).map_err(Error::io)?;
+            let device = media.open(&half).map_err(Error::io)?;
+            let database = builder.create_with_backend(Backend(device))?;
+            begin(&database)?;
+            database.close()?;
+            media.rename(&half, name).map_err(Error::io)?;
+            media.open_existing(name)
+        }
+        device => device,
+    };
+    Ok(builder.create_with_backend(Backend(device.map_err(Error::io)?))?)
 }
 
 /// A device as redb wants it.

@@ -6,10 +6,13 @@
 //! half-done is ever visible; UIDs and serials are never used again.
 
 pub mod account;
+pub mod backup;
 pub mod change;
 pub mod check;
 pub mod device;
 pub mod expunge;
+#[doc(hidden)]
+pub mod faulty;
 pub mod mailbox;
 pub mod media;
 pub mod pop3;
@@ -33,7 +36,9 @@ mod open;
 mod purge;
 mod record;
 mod restore;
+mod rewrite;
 mod schema;
+pub mod space;
 mod squeeze;
 mod staged;
 mod tx;

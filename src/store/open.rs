@@ -1,14 +1,14 @@
 //! Opening and closing: what is behind a [`Store`] handle.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blob_reader::BlobReader;
-use super::blob_writer::BlobWriter;
+use super::blob_writer::{BlobWriter, Host};
 use super::engine::{Health, INDEX, Index};
 use super::media::{Directory, Media, Memory};
 use super::pop3::AgeBaseline;
+use super::space::{Guard, Space};
 use super::tx::{Kind, Snapshot, Tx};
 use super::upkeep::{Core, Keeper};
 use super::volume::STREAMED;
@@ -26,25 +26,26 @@ pub(super) struct Inner {
     pub(super) index: Arc<Index>,
     pub(super) options: Options,
     pub(super) age: AgeBaseline,
-    /// Identifiers set aside for streamed blobs.
-    streamed_ids: Arc<Mutex<Range<u64>>>,
 }
 
 impl Inner {
     fn open(media: &Arc<dyn Media>, options: &Options) -> Result<Self> {
         let index = Arc::new(Index::open(Arc::clone(media), options)?);
-        let volumes = Volumes::new(
+        let volumes = Arc::new(Volumes::new(
             Arc::clone(media),
             Arc::clone(&index),
             options.volume_bytes_max,
-        );
+        ));
         let core = Arc::new(Core {
             writer: Writer::start(Arc::clone(&index))?,
             index: Arc::clone(&index),
-            volumes: Arc::new(volumes),
+            space: Guard::new(Arc::clone(media), Arc::clone(&volumes), options),
+            volumes,
             upkeep: Mutex::new(()),
+            streamed_ids: Mutex::default(),
         });
         core.writer.commit(migrate::prepare)?;
+        core.space.restore_ballast()?;
         let keeper = match options.upkeep {
             Upkeep::Thread { quiet } => Some(Keeper::start(&core, quiet)?),
             Upkeep::Inline => None,
@@ -55,7 +56,6 @@ impl Inner {
             index,
             options: options.clone(),
             age: AgeBaseline::default(),
-            streamed_ids: Arc::default(),
         })
     }
 
@@ -82,14 +82,25 @@ impl Drop for Inner {
     }
 }
 
-/// The next identifier of a streamed blob; commits when the ones set aside are used up.
-fn next_streamed(core: &Core, ids: &Mutex<Range<u64>>) -> Result<u64> {
-    let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
-    if ids.is_empty() {
-        *ids = core.writer.commit(|tx| tx.next_ids(Kind::StreamedBlob))?;
+impl Host for Core {
+    fn next_streamed(&self) -> Result<u64> {
+        let mut ids = self
+            .streamed_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if ids.is_empty() {
+            *ids = self.writer.commit(|tx| tx.next_ids(Kind::StreamedBlob))?;
+        }
+        Ok(STREAMED | ids.next().unwrap_or_default())
     }
-    let next = ids.next().unwrap_or_default();
-    Ok(STREAMED | next)
+
+    fn admit(&self, bytes: u64) -> Result<()> {
+        self.space.admit(bytes)
+    }
+
+    fn volumes(&self) -> &Arc<Volumes> {
+        &self.volumes
+    }
 }
 
 impl Store {
@@ -123,6 +134,11 @@ impl Store {
         self.0.core.settle()
     }
 
+    /// Gives back what can be given back of the space that removed mail took.
+    pub fn make_room(&self) -> Result<()> {
+        self.0.core.make_room()
+    }
+
     /// What went wrong so far.
     pub fn health(&self) -> Health {
         self.0.index.health()
@@ -133,12 +149,19 @@ impl Store {
         self.0.index.snapshot()
     }
 
+    /// How full the card is.
+    pub fn space(&self) -> Result<Space> {
+        self.0.core.space.look()
+    }
+
     /// Begins a blob. `bytes_expected` (SIZE, literal length) lets a refusal come early; it is no promise.
-    pub fn begin_blob(&self, _bytes_expected: Option<u64>) -> Result<BlobWriter> {
-        let core = Arc::clone(&self.0.core);
-        let ids = Arc::clone(&self.0.streamed_ids);
-        let next = move || next_streamed(&core, &ids);
-        BlobWriter::new(Arc::clone(&self.0.core.volumes), Box::new(next))
+    /// [`super::Error::Full`] if there is no room for that many bytes.
+    pub fn begin_blob(&self, bytes_expected: Option<u64>) -> Result<BlobWriter> {
+        self.0
+            .core
+            .space
+            .admit(bytes_expected.unwrap_or_default())?;
+        BlobWriter::new(Arc::<Core>::clone(&self.0.core))
     }
 
     /// Opens a blob for reading.

@@ -1,5 +1,6 @@
 //! Tests of the engine through a [`Store`] in memory.
 
+mod files;
 mod rows;
 
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use super::due::Staged;
 use crate::mail::ids::AccountId;
 
 /// Next identifiers: [`Kind`] as number -> lowest number that was never set aside.
-const IDS: TableDefinition<'_, u8, u64> = TableDefinition::new("ids");
+pub(super) const IDS: TableDefinition<'_, u8, u64> = TableDefinition::new("ids");
 
 /// A consistent view of the index. Keep it short: an open one holds back the reuse of freed pages.
 #[derive(Debug)]
@@ -118,17 +118,6 @@ impl<'t> Tx<'t> {
     ) -> Result<Table<'t, K, V>> {
         self.changed.set(true);
         Ok(self.txn.open_table(table)?)
-    }
-
-    /// Empties a table at the cost of a few pages, whatever its size.
-    pub(super) fn clear<K: Key + 'static, V: Value + 'static>(
-        &self,
-        table: TableDefinition<'_, K, V>,
-    ) -> Result<()> {
-        self.changed.set(true);
-        self.txn.delete_table(table)?;
-        self.txn.open_table(table)?;
-        Ok(())
     }
 
     /// An identifier that nothing of that kind ever had. Counts from 1.

@@ -6,6 +6,7 @@
 //! ([`Upkeep`](super::Upkeep)).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use super::blob;
 use super::due::Reason;
 use super::engine::Index;
+use super::space::Guard;
 use super::staged::Staged;
 use super::volume::Sync;
 use super::volumes::Volumes;
@@ -28,8 +30,11 @@ pub(super) struct Core {
     pub(super) writer: Writer,
     pub(super) index: Arc<Index>,
     pub(super) volumes: Arc<Volumes>,
+    pub(super) space: Guard,
     /// One at a time.
     pub(super) upkeep: Mutex<()>,
+    /// Identifiers set aside for streamed blobs.
+    pub(super) streamed_ids: Mutex<Range<u64>>,
 }
 
 impl Core {
@@ -39,7 +44,7 @@ impl Core {
         self.index.due.take();
         self.move_stage()?;
         while self.collect_some()? {}
-        Ok(())
+        self.space.restore_ballast()
     }
 
     /// Leaves nothing to do, and nothing for the next start to repair.
@@ -85,6 +90,7 @@ impl Core {
             }
         }
         drop(snapshot);
+        let touched: Vec<u32> = by_volume.keys().copied().collect();
         for (number, blobs) in by_volume {
             self.volumes.get(number)?.write(Sync::Now, |tx| {
                 blobs.iter().try_for_each(|blob| tx.delete(*blob))
@@ -92,6 +98,9 @@ impl Core {
         }
         self.writer
             .commit(move |tx| blob::note_collected(tx, &garbage))?;
+        for number in touched {
+            self.rewrite_if_worth(number)?;
+        }
         Ok(true)
     }
 

@@ -13,7 +13,7 @@ use redb::{
     ReadableTable,
 };
 
-use super::media::{Backend, Media};
+use super::media::{Backend, Media, open_database};
 use super::volume_tx::{
     BLOBS, FACTS, GENERATION, Header, LIVE_BYTES, PIECES, TAILS, UNDER_WAY, VolumeTx, header,
 };
@@ -157,7 +157,7 @@ impl Volume {
         let filed = std::mem::take(&mut *lock(&self.filed));
         let mut tx = VolumeTx::open(&txn)?;
         for blob in filed {
-            tx.under_way.remove(blob)?;
+            tx.note_filed(blob)?;
         }
         let value = op(&mut tx)?;
         tx.close()?;
@@ -231,6 +231,25 @@ impl Volume {
         })
     }
 
+    /// Copies a whole blob into another volume.
+    pub(super) fn copy_blob(&self, blob: u64, to: &mut VolumeTx<'_>) -> Result<()> {
+        self.read(|txn| {
+            let all = (blob, 0)..=(blob, u32::MAX);
+            for row in txn.open_table(PIECES)?.range(all.clone())? {
+                let (key, piece) = row?;
+                to.put_piece(key.value(), piece.value())?;
+            }
+            for row in txn.open_table(TAILS)?.range(all)? {
+                let (key, tail) = row?;
+                to.put_tail(key.value(), tail.value())?;
+            }
+            match txn.open_table(BLOBS)?.get(blob)? {
+                Some(row) => to.put_header(blob, header(row.value())),
+                None => Err(Error::NotFound("blob")),
+            }
+        })
+    }
+
     /// Calls `see` for every complete blob, ascending, until it fails.
     pub(super) fn for_each(&self, mut see: impl FnMut(u64, Header) -> Result<()>) -> Result<()> {
         self.read(|txn| {
@@ -240,6 +259,14 @@ impl Volume {
             }
             Ok(())
         })
+    }
+
+    /// Rises with every change, also when a blob that was here already is filed. Notes what was filed first.
+    pub(super) fn generation(&self) -> Result<u64> {
+        if !lock(&self.filed).is_empty() {
+            self.write(Sync::WithNext, |_| Ok(()))?;
+        }
+        Ok(self.facts()?.1)
     }
 
     /// Streamed blobs that the index may not refer to.
@@ -329,29 +356,24 @@ impl Volume {
 
     fn open_in(&self, state: &mut State) -> Result<()> {
         state.open = Open::Closed;
-        let device = self
-            .media
-            .open(&file_name(self.number))
-            .map_err(Error::io)?;
-        let database = builder(WRITE_CACHE_BYTES).create_with_backend(Backend(device))?;
+        let name = file_name(self.number);
+        let builder = builder(WRITE_CACHE_BYTES);
+        let database = open_database(&*self.media, &name, &builder, begin)?;
         self.make_ready(&database)?;
         state.open = Open::Writing(database);
         Ok(())
     }
 
-    /// Makes the tables of a new volume; removes what a crash left in an old one.
+    /// Removes what a crash left.
     fn make_ready(&self, database: &Database) -> Result<()> {
         let moved_to = self.orphans.moved_to()?.min(STREAMED - 1);
-        let strays = match Self::strays(&database.begin_read()?, moved_to) {
-            Ok(strays) if strays.is_empty() => return Ok(()),
-            Ok(strays) => strays,
-            Err(redb::TableError::TableDoesNotExist(_)) => Strays::default(),
-            Err(error) => return Err(error.into()),
-        };
+        let strays = Self::strays(&database.begin_read()?, moved_to)?;
+        if strays.is_empty() {
+            return Ok(());
+        }
         let mut txn = database.begin_write()?;
         txn.set_quick_repair(true);
         let mut tx = VolumeTx::open(&txn)?;
-        tx.put_format()?;
         for blob in strays.copies {
             tx.delete(blob)?;
         }
@@ -365,10 +387,7 @@ impl Volume {
         Ok(txn.commit()?)
     }
 
-    fn strays(
-        txn: &ReadTransaction,
-        moved_to: u64,
-    ) -> std::result::Result<Strays, redb::TableError> {
+    fn strays(txn: &ReadTransaction, moved_to: u64) -> Result<Strays> {
         let mut strays = Strays::default();
         for row in txn.open_table(UNDER_WAY)?.iter()? {
             strays.under_way.push(row?.0.value());
@@ -405,6 +424,16 @@ impl Strays {
     fn is_empty(&self) -> bool {
         self.under_way.is_empty() && self.copies.is_empty()
     }
+}
+
+/// Makes the tables of a new volume.
+fn begin(database: &Database) -> Result<()> {
+    let mut txn = database.begin_write()?;
+    txn.set_quick_repair(true);
+    let mut tx = VolumeTx::open(&txn)?;
+    tx.put_format()?;
+    tx.close()?;
+    Ok(txn.commit()?)
 }
 
 fn builder(cache_bytes: usize) -> Builder {

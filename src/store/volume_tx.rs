@@ -83,6 +83,18 @@ impl<'t> VolumeTx<'t> {
         Ok(())
     }
 
+    /// Stores a piece as it lay elsewhere.
+    pub(super) fn put_piece(&mut self, key: (u64, u32), piece: &[u8]) -> Result<()> {
+        self.pieces.insert(key, piece)?;
+        Ok(())
+    }
+
+    /// Stores a tail as it lay elsewhere.
+    pub(super) fn put_tail(&mut self, key: (u64, u32), tail: &[u8]) -> Result<()> {
+        self.tails.insert(key, tail)?;
+        Ok(())
+    }
+
     /// Completes a blob. One that was here already (a move that is done again) is replaced.
     pub(super) fn put_header(&mut self, blob: u64, header: Header) -> Result<()> {
         let Header {
@@ -106,6 +118,12 @@ impl<'t> VolumeTx<'t> {
     /// Lists a blob whose pieces follow.
     pub(super) fn begin(&mut self, blob: u64) -> Result<()> {
         self.under_way.insert(blob, ())?;
+        Ok(())
+    }
+
+    /// The index refers to this streamed blob now.
+    pub(super) fn note_filed(&mut self, blob: u64) -> Result<()> {
+        self.changed |= self.under_way.remove(blob)?.is_some();
         Ok(())
     }
 

@@ -16,6 +16,9 @@ use super::{Error, Result};
 /// Most volumes kept open at once, apart from those in use.
 const OPEN_MAX: usize = 4;
 
+/// Bytes of a volume's file that are never counted as reusable.
+const REST_BYTES: u64 = 4 << 20;
+
 /// All volumes of a store.
 #[derive(Debug)]
 pub(super) struct Volumes {
@@ -112,6 +115,45 @@ impl Volumes {
         }
         *filling = Some(volume.number);
         Ok(volume)
+    }
+
+    /// The volume that new blobs go to, if that many bytes more fit into it, or else the next.
+    pub(super) fn for_filling_with(&self, bytes: u64) -> Result<Arc<Volume>> {
+        let volume = self.for_filling()?;
+        let (live_bytes, _) = volume.facts()?;
+        if live_bytes == 0 || live_bytes + bytes <= self.volume_bytes_max {
+            return Ok(volume);
+        }
+        let mut filling = lock(&self.filling);
+        let next = self.get(volume.number + 1)?;
+        next.write_ready()?;
+        *filling = Some(next.number);
+        Ok(next)
+    }
+
+    /// Whether new blobs go to this volume. Any of them might, as long as none has been chosen.
+    pub(super) fn is_filling(&self, number: u32) -> bool {
+        lock(&self.filling).is_none_or(|filling| filling == number)
+    }
+
+    /// Bytes that a volume's file takes.
+    pub(super) fn file_bytes(&self, number: u32) -> Result<u64> {
+        let name = volume::file_name(number);
+        self.media.file_bytes(&name).map_err(Error::io)
+    }
+
+    /// Bytes in the volume that is filled which its file has and no blob uses: new ones go there first.
+    pub(super) fn reusable_bytes(&self) -> u64 {
+        let Some(number) = *lock(&self.filling) else {
+            return 0;
+        };
+        let file = self.file_bytes(number);
+        let live = self.get(number).and_then(|volume| volume.facts());
+        match (file, live) {
+            // A sixteenth for the trees.
+            (Ok(file), Ok((live, _))) => file.saturating_sub(live + live / 16 + REST_BYTES),
+            _ => 0,
+        }
     }
 
     /// Lets go of a published blob: undoes it unless a record refers to it.

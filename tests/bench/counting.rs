@@ -55,6 +55,18 @@ impl Media for Counting {
     fn remove(&self, name: &str) -> io::Result<()> {
         self.inner.remove(name)
     }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+    fn used_bytes(&self) -> io::Result<u64> {
+        self.inner.used_bytes()
+    }
+    fn set_ballast(&self, bytes: u64) -> io::Result<()> {
+        self.inner.set_ballast(bytes)
+    }
+    fn file_bytes(&self, name: &str) -> io::Result<u64> {
+        self.inner.file_bytes(name)
+    }
     fn free_bytes(&self) -> io::Result<Option<u64>> {
         self.inner.free_bytes()
     }

@@ -8,6 +8,7 @@
 
 mod app;
 mod config;
+mod crash;
 mod dialogs;
 mod imap;
 mod net;

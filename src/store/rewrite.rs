@@ -1,0 +1,99 @@
+//! Rewriting of volumes that are mostly garbage: redb's files do not shrink by themselves.
+//!
+//! What is alive is copied into another volume, listed there as under way; then one commit of the index points to the
+//! copies; then the old file goes. A crash before that commit leaves copies that the index does not point to: the next
+//! opening of their volume removes them.
+
+use std::sync::{Arc, PoisonError};
+
+use super::upkeep::Core;
+use super::volume::{STREAMED, Sync, Volume};
+use super::{Result, blob};
+
+/// Files smaller than that are not worth it.
+const FILE_BYTES_MIN: u64 = 8 << 20;
+
+/// Encoded bytes copied in one transaction.
+const BATCH_BYTES: u64 = 1 << 20;
+
+impl Core {
+    /// Rewrites a volume if more than half of its file is garbage and there is room. The caller does upkeep alone.
+    pub(super) fn rewrite_if_worth(&self, number: u32) -> Result<()> {
+        self.rewrite_above(number, FILE_BYTES_MIN)
+    }
+
+    /// Does all that waits and rewrites every volume that is mostly garbage, however small.
+    pub(super) fn make_room(&self) -> Result<()> {
+        self.keep_up()?;
+        let _only = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in self.volumes.numbers()? {
+            self.rewrite_above(number, 0)?;
+        }
+        Ok(())
+    }
+
+    fn rewrite_above(&self, number: u32, file_bytes_min: u64) -> Result<()> {
+        if self.volumes.is_filling(number) {
+            return Ok(());
+        }
+        let volume = self.volumes.get(number)?;
+        let (live_bytes, _) = volume.facts()?;
+        let file_bytes = self.volumes.file_bytes(number)?;
+        let worth = file_bytes >= file_bytes_min && live_bytes < file_bytes / 2;
+        // One that somebody holds a new blob in has to wait.
+        if !worth
+            || !volume.under_way()?.is_empty()
+            || self.space.look()?.free < live_bytes + BATCH_BYTES
+        {
+            return Ok(());
+        }
+        self.rewrite(&volume, live_bytes)
+    }
+
+    pub(super) fn rewrite(&self, from: &Arc<Volume>, live_bytes: u64) -> Result<()> {
+        let to = self.volumes.for_filling_with(live_bytes)?;
+        let blobs = self.blobs_of(from)?;
+        let mut rest = blobs.as_slice();
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let count = rest.iter().take_while(|(_, stored_bytes)| {
+                let fits = bytes < BATCH_BYTES;
+                bytes += stored_bytes;
+                fits
+            });
+            let (batch, later) = rest.split_at(count.count());
+            to.write(Sync::WithNext, |tx| {
+                for (blob, _) in batch {
+                    tx.begin(*blob)?;
+                    from.copy_blob(*blob, tx)?;
+                }
+                Ok(())
+            })?;
+            rest = later;
+        }
+        to.write(Sync::Now, |_| Ok(()))?;
+        let (old, new) = (from.number, to.number);
+        self.writer
+            .commit(move |tx| blob::note_rewritten(tx, old, new))?;
+        for (blob, _) in blobs {
+            to.note_filed(blob);
+        }
+        tracing::info!(old, new, live_bytes, "volume rewritten");
+        self.volumes.remove(old)
+    }
+
+    /// The blobs that the index says are in this volume, with their stored bytes. Stray copies are left out.
+    fn blobs_of(&self, volume: &Volume) -> Result<Vec<(u64, u64)>> {
+        let snapshot = self.index.snapshot()?;
+        let moved_to = blob::moved_to(&snapshot)?;
+        let mut blobs = Vec::new();
+        volume.for_each(|blob, header| {
+            let is_stray = blob < STREAMED && blob > moved_to;
+            if !is_stray && blob::place(&snapshot, blob)? == Some(volume.number) {
+                blobs.push((blob, header.stored_bytes));
+            }
+            Ok(())
+        })?;
+        Ok(blobs)
+    }
+}

@@ -1,0 +1,192 @@
+//! Tests of what happens to the store's files: rewriting, room on the card, backup and restore.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{file, new_blob, noise, open, read_all};
+use crate::clock::{Clock, Now, Wall};
+use crate::mail::address::Address;
+use crate::mail::flags::Flags;
+use crate::mail::ids::{BlobId, MailboxId, Uid};
+use crate::store::media::{Media, Memory};
+use crate::store::types::{Filing, Language, QuotaRule};
+use crate::store::{Append, Error, NewAccount, Options, Store, Upkeep, blob};
+
+fn now() -> Now {
+    Clock::virtual_at(Wall(1_800_000_000)).now()
+}
+
+fn options() -> Options {
+    Options {
+        upkeep: Upkeep::Inline,
+        volume_bytes_max: 1 << 20,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn rewritten_volume_keeps_what_is_alive() {
+    let media: Arc<dyn Media> = Arc::new(Memory::default());
+    let store = open(&media);
+    let blobs: Vec<(BlobId, Vec<u8>)> = (0..40)
+        .map(|n| {
+            let bytes = noise(n, if n % 4 == 0 { 200_000 } else { 30_000 });
+            (file(&store, new_blob(&store, &bytes)), bytes)
+        })
+        .collect();
+    store.settle().unwrap();
+    let numbers = store.0.core.volumes.numbers().unwrap();
+    assert!(numbers.len() > 1, "{numbers:?}");
+    let (dead, alive): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|(id, _)| id.0 % 3 == 0);
+    for (id, _) in dead {
+        store.0.commit(move |tx| blob::release(tx, id)).unwrap();
+    }
+    store.settle().unwrap();
+    for number in &numbers[..numbers.len() - 1] {
+        let volume = store.0.core.volumes.get(*number).unwrap();
+        store.0.core.rewrite(&volume, 1 << 20).unwrap();
+    }
+    let after = store.0.core.volumes.numbers().unwrap();
+    assert!(
+        numbers[..numbers.len() - 1]
+            .iter()
+            .all(|old| !after.contains(old))
+    );
+    for (id, bytes) in &alive {
+        assert_eq!(read_all(&store, *id), *bytes);
+    }
+    drop(store);
+    let store = open(&media);
+    for (id, bytes) in &alive {
+        assert_eq!(read_all(&store, *id), *bytes);
+    }
+}
+
+fn inbox(store: &Store) -> MailboxId {
+    let new = NewAccount {
+        address: Address::parse("anna@example.org").unwrap(),
+        owner: true,
+        language: Language::De,
+        quota_bytes: None,
+    };
+    let account = store.add_account(&new, now()).unwrap();
+    let mailboxes = store.snapshot().unwrap().mailboxes(account.id).unwrap();
+    let inbox = mailboxes.iter().find(|mailbox| mailbox.name.is_inbox());
+    inbox.unwrap().id
+}
+
+fn deliver(store: &Store, mailbox: MailboxId, bytes: &[u8]) -> Result<(), Error> {
+    let filing = Filing {
+        mailbox,
+        flags: Flags::default(),
+        internal_date: now().stamp(),
+        prefix: Vec::new(),
+        quota: QuotaRule::Exceed,
+    };
+    let mut writer = store.begin_blob(Some(bytes.len() as u64))?;
+    writer.write(bytes)?;
+    let append = Append {
+        blob: writer.finish()?,
+        summary: Vec::new(),
+        filings: vec![filing],
+    };
+    store.append(vec![append], now()).map(drop)
+}
+
+#[test]
+fn full_store_refuses_mail_and_takes_deletes() {
+    let full = Options {
+        capacity_bytes_max: Some(20 << 20),
+        reserve_bytes: 8 << 20,
+        ..options()
+    };
+    let store = Store::open_on(Arc::new(Memory::default()), &full, now()).unwrap();
+    let inbox = inbox(&store);
+    let mut taken = 0_u64;
+    let refusal = loop {
+        match deliver(&store, inbox, &noise(taken, 400_000)) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refusal, Error::Full);
+    assert!((4..40).contains(&taken), "{taken}");
+    let space = store.space().unwrap();
+    assert!(
+        space.free < space.reserve + 500_000 && space.used <= 20 << 20,
+        "{space:?}"
+    );
+    assert_eq!(store.begin_blob(Some(1 << 20)).err(), Some(Error::Full));
+    let uids: Vec<Uid> = (1..=taken as u32).filter_map(Uid::new).collect();
+    let deleted = Flags {
+        system: crate::mail::flags::SystemFlags::DELETED,
+        keywords: Vec::new(),
+    };
+    let action = crate::store::types::FlagAction::Add;
+    store
+        .update_flags(inbox, &uids, action, &deleted, None)
+        .unwrap();
+    assert_eq!(store.expunge(inbox, None).unwrap().0, uids);
+    store.settle().unwrap();
+    assert!(store.check().unwrap().is_sound());
+}
+
+fn digests(store: &Store, mailbox: MailboxId) -> Vec<[u8; 16]> {
+    let snapshot = store.snapshot().unwrap();
+    let rows = snapshot.rows(mailbox, Uid::MIN, Uid::MAX).unwrap();
+    let records = rows
+        .iter()
+        .map(|row| snapshot.record(row.serial).unwrap().unwrap());
+    records.map(|record| record.digest).collect()
+}
+
+fn restored(backup: &Path, dir: &Path) -> Store {
+    let store = Store::restore(backup, dir, &options(), now()).unwrap();
+    let violations = store.check().unwrap().violations;
+    assert!(violations.is_empty(), "{violations:?}");
+    store
+}
+
+#[test]
+fn backup_comes_back_whole_and_skips_unchanged_volumes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let store = Store::open(&path("store"), &options(), now()).unwrap();
+    assert_eq!(
+        Store::open(&path("store"), &options(), now()).err(),
+        Some(Error::InUse)
+    );
+    let inbox = inbox(&store);
+    for n in 0..20 {
+        deliver(&store, inbox, &noise(n, 3_000 + 20_000 * n as usize)).unwrap();
+    }
+    let first = store.backup(&path("backup")).unwrap();
+    assert_eq!(first.unchanged, 0);
+    deliver(&store, inbox, b"one more, staged").unwrap();
+    let second = store.backup(&path("backup")).unwrap();
+    assert!(
+        second.unchanged > 0 && second.copied < first.copied,
+        "{second:?}"
+    );
+    let expected = digests(&store, inbox);
+    let before = store.snapshot().unwrap().mailbox(inbox).unwrap().unwrap();
+    let copy = restored(&path("backup"), &path("restored"));
+    assert_eq!(digests(&copy, inbox), expected);
+    let after = copy.snapshot().unwrap().mailbox(inbox).unwrap().unwrap();
+    assert!(after.uid_validity > before.uid_validity);
+    deliver(&copy, inbox, &noise(99, 100_000)).unwrap();
+    let again = Store::restore(&path("backup"), &path("store"), &options(), now());
+    assert!(matches!(again, Err(Error::Exists(_))));
+    let volume = std::fs::read_dir(path("backup"))
+        .unwrap()
+        .find_map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name()?.to_str()?.to_owned();
+            name.starts_with("volume-").then_some(path)
+        });
+    let mut bytes = std::fs::read(volume.as_ref().unwrap()).unwrap();
+    bytes[5_000] ^= 1;
+    std::fs::write(volume.unwrap(), bytes).unwrap();
+    let damaged = Store::restore(&path("backup"), &path("third"), &options(), now());
+    assert!(matches!(damaged, Err(Error::Fault(_))));
+}

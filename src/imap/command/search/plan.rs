@@ -56,6 +56,7 @@ enum RecordTest {
     /// Internal date at or after.
     From(Wall),
     Envelope(EnvelopeField, String),
+    MessageId(String),
 }
 
 /// What is known of a message.
@@ -179,6 +180,10 @@ impl Compiler<'_> {
             SearchKey::Envelope(field, Needle(text)) => {
                 Test::Record(RecordTest::Envelope(*field, fold_case(text)))
             }
+            // Clients look for their own drafts so: the ENVELOPE has it, no header need be read.
+            SearchKey::Header(name, Needle(text)) if name.eq_ignore_ascii_case("Message-ID") => {
+                Test::Record(RecordTest::MessageId(fold_case(text)))
+            }
             SearchKey::Header(name, Needle(text)) => Test::Header(fold_case(name), fold_case(text)),
             SearchKey::Body(needle) => self.in_body(needle, Test::Body),
             SearchKey::Text(needle) => self.in_body(needle, Test::Text),
@@ -241,6 +246,10 @@ impl RecordTest {
             Self::Smaller(bytes) => record.bytes < *bytes,
             Self::Until(time) => internal <= *time,
             Self::From(time) => internal >= *time,
+            Self::MessageId(needle) => {
+                let id = summary.envelope.message_id.as_deref();
+                id.is_some_and(|id| fold_case(&decode_words(id)).contains(needle))
+            }
             Self::Envelope(field, needle) => {
                 envelope_text(*field, summary).is_some_and(|text| text.contains(needle))
             }

@@ -130,3 +130,111 @@ fn prefix(from: &ReversePath, recipient: &Address, head: &[u8]) -> Vec<u8> {
     prefix.extend_from_slice(head);
     prefix
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, Wall};
+    use crate::delivery::intake::Intake;
+    use crate::mail::ids::Uid;
+    use crate::store::types::Language;
+    use crate::store::{NewAccount, Options};
+
+    const NAMES: [&str; 2] = ["anna@home.test", "ben@home.test"];
+
+    struct House {
+        store: Store,
+        now: Now,
+        recipients: Vec<Recipient>,
+    }
+
+    fn house(quotas: [Option<u64>; 2]) -> House {
+        let now = Clock::virtual_at(Wall(1_800_000_000)).now();
+        let store = Store::in_memory(&Options::default()).unwrap();
+        let add = |(name, quota_bytes)| {
+            let address = Address::parse(name).unwrap();
+            let new = NewAccount {
+                address: address.clone(),
+                owner: false,
+                language: Language::En,
+                quota_bytes,
+            };
+            let account = store.add_account(&new, now).unwrap();
+            Recipient {
+                address,
+                accounts: BTreeSet::from([account.id]),
+            }
+        };
+        let recipients = NAMES.into_iter().zip(quotas).map(add).collect();
+        House {
+            store,
+            now,
+            recipients,
+        }
+    }
+
+    impl House {
+        fn deliver(&self, to: &[Recipient]) -> store::Result<usize> {
+            let mut intake = Intake::begin(&self.store, None)?;
+            intake.write(b"Subject: a\r\n\r\nb\r\n")?;
+            let received = intake.finish()?;
+            let message = Message {
+                blob: received.blob,
+                summary: received.summary,
+                head: b"X: y\r\n".to_vec(),
+            };
+            let envelope = Envelope {
+                from: None,
+                to: to.to_vec(),
+            };
+            deliver(&self.store, &envelope, message, self.now).map(|filed| filed.len())
+        }
+
+        /// The fields in front of the messages of each account.
+        fn prefixes(&self) -> Vec<Vec<String>> {
+            let snapshot = self.store.snapshot().unwrap();
+            let of = |recipient: &Recipient| {
+                let account = *recipient.accounts.first().unwrap();
+                let inbox = inbox(&self.store, account).unwrap();
+                let rows = snapshot.rows(inbox, Uid::MIN, Uid::MAX).unwrap();
+                let prefix = |serial| snapshot.record(serial).unwrap().unwrap().prefix;
+                let text = |row: crate::store::types::MessageRow| {
+                    String::from_utf8(prefix(row.serial)).unwrap()
+                };
+                rows.into_iter().map(text).collect()
+            };
+            self.recipients.iter().map(of).collect()
+        }
+    }
+
+    #[test]
+    fn each_account_gets_one_copy() {
+        let house = house([None, None]);
+        let [anna, ben] = house.recipients.as_slice() else {
+            panic!("two recipients");
+        };
+        let both = Recipient {
+            address: Address::parse("both@home.test").unwrap(),
+            accounts: anna.accounts.union(&ben.accounts).copied().collect(),
+        };
+        assert_eq!(house.deliver(&[ben.clone(), both, anna.clone()]), Ok(2));
+        let front = |to| format!("Return-Path: <>\r\nDelivered-To: {to}\r\nX: y\r\n");
+        let expected = [vec![front("both@home.test")], vec![front("ben@home.test")]];
+        assert_eq!(house.prefixes(), expected);
+    }
+
+    #[test]
+    fn quota_reached_on_the_way_refuses_all_or_none() {
+        let house = house([Some(1), None]);
+        let [anna, _] = house.recipients.as_slice() else {
+            panic!("two recipients");
+        };
+        assert_eq!(house.deliver(std::slice::from_ref(anna)), Ok(1));
+        assert_eq!(admit(&house.store, anna, 0), Err(store::Error::OverQuota));
+        let refused = house.deliver(std::slice::from_ref(anna));
+        assert_eq!(refused, Err(store::Error::OverQuota));
+        assert_eq!(house.deliver(&house.recipients), Ok(2));
+        let counts: Vec<usize> = house.prefixes().iter().map(Vec::len).collect();
+        assert_eq!(counts, [2, 1]);
+    }
+}

@@ -137,7 +137,7 @@ mod tests {
     use crate::clock::{Clock, Wall};
     use crate::delivery::intake::Intake;
     use crate::mail::ids::Uid;
-    use crate::store::types::Language;
+    use crate::store::types::{Language, MessageRow};
     use crate::store::{NewAccount, Options};
 
     const NAMES: [&str; 2] = ["anna@home.test", "ben@home.test"];
@@ -198,9 +198,7 @@ mod tests {
                 let inbox = inbox(&self.store, account).unwrap();
                 let rows = snapshot.rows(inbox, Uid::MIN, Uid::MAX).unwrap();
                 let prefix = |serial| snapshot.record(serial).unwrap().unwrap().prefix;
-                let text = |row: crate::store::types::MessageRow| {
-                    String::from_utf8(prefix(row.serial)).unwrap()
-                };
+                let text = |row: MessageRow| String::from_utf8(prefix(row.serial)).unwrap();
                 rows.into_iter().map(text).collect()
             };
             self.recipients.iter().map(of).collect()

@@ -9,12 +9,11 @@ use crate::imap::syntax::render::put;
 use crate::imap::syntax::response::Completion;
 use crate::sasl::Channel;
 
-/// What is told in every state.
-const ALWAYS: &[&str] = &["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
+/// What is told in every state. IDLE too: some clients (Python's imaplib) ask for the list only before they log in.
+const ALWAYS: &[&str] = &["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE", "IDLE"];
 
 /// What is told once somebody is logged in.
 const LOGGED_IN: &[&str] = &[
-    "IDLE",
     "NAMESPACE",
     "UNSELECT",
     "CHILDREN",

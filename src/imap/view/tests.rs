@@ -1,3 +1,5 @@
+//! The view against a model: a client that believes what it is told ends up with what the store has.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -15,34 +15,34 @@ use heimpost::store::types::Language;
 use heimpost::store::{NewAccount, Options, Store};
 
 /// A store in memory with one account, `fred@heimpost.test`, password `correct horse`.
-pub struct House {
-    pub store: Store,
-    pub auth: Auth,
-    pub account: AccountId,
+pub(super) struct House {
+    pub(super) store: Store,
+    pub(super) auth: Auth,
+    pub(super) account: AccountId,
     clock: Clock,
 }
 
 /// One client.
-pub struct Client {
+pub(super) struct Client {
     session: ImapSession,
     woken: Arc<AtomicBool>,
     tag: u32,
     /// What was sent to it and not looked at.
-    pub received: Vec<u8>,
-    pub closed: bool,
+    pub(super) received: Vec<u8>,
+    pub(super) closed: bool,
     /// Its picture of the selected mailbox, in order of sequence numbers.
-    pub messages: Vec<Message>,
+    pub(super) messages: Vec<Message>,
 }
 
 /// A message as the client knows it; UID 0 while it does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Message {
-    pub uid: u32,
-    pub flags: BTreeSet<String>,
+pub(super) struct Message {
+    pub(super) uid: u32,
+    pub(super) flags: BTreeSet<String>,
 }
 
 impl House {
-    pub fn new(quota_bytes: Option<u64>) -> Self {
+    pub(super) fn new(quota_bytes: Option<u64>) -> Self {
         let store = Store::in_memory(&Options::default()).unwrap();
         let auth = Auth::new(store.clone());
         let clock = Clock::virtual_at(Wall(1_795_348_800));
@@ -63,16 +63,16 @@ impl House {
         }
     }
 
-    pub fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         self.clock.now()
     }
 
-    pub fn advance(&self, seconds: u64) {
+    pub(super) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
     /// A client that is logged in.
-    pub fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         let woken = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&woken);
         let peer = Peer {
@@ -103,7 +103,7 @@ impl House {
     }
 
     /// A client with INBOX open.
-    pub fn client_in_inbox(&self) -> Client {
+    pub(super) fn client_in_inbox(&self) -> Client {
         let mut client = self.client();
         client.command(self, "SELECT INBOX");
         client
@@ -112,7 +112,7 @@ impl House {
 
 impl Client {
     /// Runs a command to its end and gives all that was sent.
-    pub fn command(&mut self, house: &House, text: &str) -> String {
+    pub(super) fn command(&mut self, house: &House, text: &str) -> String {
         self.tag += 1;
         let line = format!("a{} {text}\r\n", self.tag);
         self.session.handle_input(line.as_bytes(), house.now());
@@ -121,13 +121,22 @@ impl Client {
     }
 
     /// Sends bytes and lets one piece of output come, as a slow client does.
-    pub fn send_and_take_a_piece(&mut self, house: &House, text: &str) {
+    pub(super) fn send_and_take_a_piece(&mut self, house: &House, text: &str) {
         self.session.handle_input(text.as_bytes(), house.now());
         self.session.poll_output(&mut self.received, house.now());
     }
 
+    /// Sends bytes and gives all that was sent back; the picture does not hear of it.
+    pub(super) fn say(&mut self, house: &House, bytes: &str) -> String {
+        if !self.closed {
+            self.session.handle_input(bytes.as_bytes(), house.now());
+            self.settle(house);
+        }
+        String::from_utf8_lossy(&std::mem::take(&mut self.received)).into_owned()
+    }
+
     /// Does all that can be done, but tells nothing of it to the picture.
-    pub fn settle(&mut self, house: &House) {
+    pub(super) fn settle(&mut self, house: &House) {
         loop {
             let before = self.received.len();
             let mut piece = Vec::new();
@@ -152,7 +161,7 @@ impl Client {
     }
 
     /// Rings if the session wanted to be called by now.
-    pub fn time_out(&mut self, house: &House) {
+    pub(super) fn time_out(&mut self, house: &House) {
         let due = self.session.poll_timeout();
         if due.is_some_and(|(at, _)| at <= house.now().mono) {
             self.session.handle_timeout(house.now());
@@ -161,13 +170,13 @@ impl Client {
     }
 
     /// The daemon stops.
-    pub fn shut_down(&mut self, house: &House) {
+    pub(super) fn shut_down(&mut self, house: &House) {
         self.session.handle_shutdown(house.now());
         self.settle(house);
     }
 
     /// Reads what was sent, takes it into the picture, and asks for what it does not know yet.
-    pub fn hear(&mut self, house: &House) -> String {
+    pub(super) fn hear(&mut self, house: &House) -> String {
         let text = self.read();
         if let Some(first) = self.messages.iter().position(|message| message.uid == 0) {
             let line = format!("f FETCH {}:* (UID FLAGS)\r\n", first + 1);

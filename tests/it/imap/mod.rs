@@ -227,13 +227,12 @@ fn a_message_that_goes_while_it_is_sent_breaks_no_framing() {
     let (head, rest) = sent.split_once("\r\n").unwrap();
     assert_eq!(head, format!("* 1 FETCH (UID 1 BODY[] {{{bytes}}}"));
     let (literal, end) = rest.split_at(bytes);
-    match literal == body {
-        true => assert!(end.starts_with(")\r\n"), "{end}"),
-        false => {
-            assert!(end.starts_with(")\r\nx NO [SERVERBUG] "), "{end}");
-            assert!(end.contains("* BYE "));
-            assert!(phone.closed);
-        }
+    if literal == body {
+        assert!(end.starts_with(")\r\n"), "{end}");
+    } else {
+        assert!(end.starts_with(")\r\nx NO [SERVERBUG] "), "{end}");
+        assert!(end.contains("* BYE "));
+        assert!(phone.closed);
     }
 }
 
@@ -269,4 +268,78 @@ fn silence_ends_an_append() {
             .starts_with("* BYE the message did not arrive")
     );
     assert!(stored(&house).is_empty());
+}
+
+/// Pieces of commands and of nonsense, for lines that parse now and then.
+const WORDS: [&str; 48] = [
+    "FETCH",
+    "STORE",
+    "COPY",
+    "MOVE",
+    "UID",
+    "SEARCH",
+    "SELECT",
+    "EXAMINE",
+    "EXPUNGE",
+    "APPEND",
+    "IDLE",
+    "DONE",
+    "CLOSE",
+    "UNSELECT",
+    "NOOP",
+    "STATUS",
+    "LIST",
+    "AUTHENTICATE",
+    "LOGIN",
+    "STARTTLS",
+    "ENABLE",
+    "CONDSTORE",
+    "INBOX",
+    "Archive",
+    "\"",
+    "\"\"",
+    "1",
+    "1:*",
+    "*",
+    "2,1:9",
+    "0",
+    "(",
+    ")",
+    "FLAGS",
+    "+FLAGS.SILENT",
+    "(\\Seen)",
+    "BODY[]",
+    "BODY[1.MIME]<0.3>",
+    "BODY[HEADER.FIELDS (Subject)]",
+    "(UID RFC822.SIZE ENVELOPE)",
+    "BODYSTRUCTURE",
+    "(CHANGEDSINCE 1)",
+    "(UNCHANGEDSINCE 0)",
+    "{3+}\r\nabc",
+    "{2}\r\nab",
+    "ALL",
+    "\x01",
+    "\u{fc}",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Nothing that a client sends breaks a session: whatever came before, the next command is answered.
+    #[test]
+    fn nonsense_is_answered(lines in prop::collection::vec(
+        prop::collection::vec(0..WORDS.len(), 1..6), 1..12,
+    )) {
+        let house = House::new(None);
+        let mut client = house.client_in_inbox();
+        client.command(&house, "APPEND INBOX {4+}\r\na: b");
+        for line in &lines {
+            let words: Vec<&str> = line.iter().map(|word| WORDS[*word]).collect();
+            client.say(&house, &format!("n {}\r\n", words.join(" ")));
+        }
+        // Ends whatever waits for more of a line: a literal, DONE, a SASL response.
+        client.say(&house, "*\r\nDONE\r\nabcdef\r\n");
+        let last = client.say(&house, "last NOOP\r\n");
+        prop_assert!(client.closed || last.contains("last OK"), "{}", last);
+    }
 }

@@ -358,7 +358,7 @@ mod tests {
             let literal = answering.literal.take().unwrap();
             match answering.continue_literal(literal, &mut out) {
                 Progress::More => assert!(out.len() - before <= READ_BYTES_MAX),
-                end => break end,
+                end @ (Progress::Done | Progress::Broken) => break end,
             }
         };
         assert_eq!(progress, Progress::Broken);

@@ -81,7 +81,10 @@ impl Index {
     }
 
     /// Lends the database to a user who finishes with it before returning. Opens it if a fault closed it.
-    fn with_database<T>(&self, mut user: impl FnMut(&Database) -> Result<T>) -> Result<T> {
+    pub(super) fn with_database<T>(
+        &self,
+        mut user: impl FnMut(&Database) -> Result<T>,
+    ) -> Result<T> {
         loop {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(database) = &*database {
@@ -100,10 +103,9 @@ impl Index {
         }
     }
 
-    /// Lends the database to the writer.
-    pub(super) fn write<T>(&self, user: impl FnMut(&Database) -> Result<T>) -> Result<T> {
+    /// Something is about to be committed: the next settle has work.
+    pub(super) fn note_change(&self) {
         self.unsettled.store(true, Ordering::SeqCst);
-        self.with_database(user)
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot> {

@@ -137,7 +137,7 @@ impl Default for Options {
             cache_bytes: 8 << 20,
             volume_bytes_max: 224 << 20,
             upkeep: Upkeep::Thread {
-                quiet: Duration::from_secs(2),
+                quiet: Duration::from_secs(5),
             },
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::upkeep::Core;
 use super::volume::{STREAMED, Sync, Volume};
-use super::{Result, blob};
+use super::{Error, Result, blob};
 
 /// Files smaller than that are not worth it.
 const FILE_BYTES_MIN: u64 = 8 << 20;
@@ -53,6 +53,8 @@ impl Core {
     pub(super) fn rewrite(&self, from: &Arc<Volume>, live_bytes: u64) -> Result<()> {
         let to = self.volumes.for_filling_with(live_bytes)?;
         let blobs = self.blobs_of(from)?;
+        let _copying = self.volumes.copying();
+        let life = to.life();
         let mut rest = blobs.as_slice();
         while !rest.is_empty() {
             let mut bytes = 0;
@@ -71,7 +73,10 @@ impl Core {
             })?;
             rest = later;
         }
-        to.write(Sync::Now, |_| Ok(()))?;
+        let ((), ticket) = to.write(Sync::Now, |_| Ok(()))?;
+        if ticket.life() != life {
+            return Err(Error::Fault("volume failed while it was rewritten".into()));
+        }
         let (old, new) = (from.number, to.number);
         self.writer
             .commit(move |tx| blob::note_rewritten(tx, old, new))?;

@@ -59,6 +59,7 @@ impl Core {
             return Ok(());
         }
         let volume = self.volumes.for_filling()?;
+        let _copying = self.volumes.copying();
         let (blobs, _) = volume.write(Sync::Now, |tx| {
             let mut blobs = Vec::new();
             Staged::for_each(&snapshot, |blob, staged| {

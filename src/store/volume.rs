@@ -70,10 +70,21 @@ impl Ticket {
     }
 }
 
-/// Decides whether a blob listed as under way stays: the index refers to it, or someone in this process holds it.
+/// How a blob that is listed as under way stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nobody will ever refer to it here.
+    Orphan,
+    /// The index refers to it.
+    Filed,
+    /// Somebody in this process holds it.
+    Held,
+}
+
+/// Knows how blobs stand that a volume lists as under way, and which copies are stray.
 pub(super) trait Orphans: std::fmt::Debug + Send + std::marker::Sync {
-    /// Whether the streamed blob is an orphan.
-    fn is_orphan(&self, volume: u32, blob: u64) -> Result<bool>;
+    /// How a blob in that volume stands.
+    fn standing(&self, volume: u32, blob: u64) -> Result<Standing>;
     /// The highest blob that was ever moved here from the stage: any higher (but streamed) one is a stray copy.
     fn moved_to(&self) -> Result<u64>;
 }
@@ -378,10 +389,11 @@ impl Volume {
             tx.delete(blob)?;
         }
         for blob in strays.under_way {
-            if self.orphans.is_orphan(self.number, blob)? {
-                tx.delete(blob)?;
+            match self.orphans.standing(self.number, blob)? {
+                Standing::Orphan => tx.delete(blob)?,
+                Standing::Filed => tx.note_filed(blob)?,
+                Standing::Held => {}
             }
-            tx.under_way.remove(blob)?;
         }
         tx.close()?;
         Ok(txn.commit()?)

@@ -52,7 +52,7 @@ pub(super) struct VolumeTx<'t> {
     blobs: Table<'t, u64, (u64, [u8; 16], u64)>,
     pieces: Table<'t, (u64, u32), &'static [u8]>,
     tails: Table<'t, (u64, u32), &'static [u8]>,
-    pub(super) under_way: Table<'t, u64, ()>,
+    under_way: Table<'t, u64, ()>,
     facts: Table<'t, u8, u64>,
     live_change: i64,
     changed: bool,

@@ -4,12 +4,13 @@
 //! are never used again. Lock order: a volume's own locks before those of this module's lists.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::blob;
 use super::engine::Index;
 use super::media::Media;
-use super::volume::{self, Orphans, Sync, Volume};
+use super::volume::{self, Orphans, Standing, Sync, Volume};
 use super::volume_tx::Header;
 use super::{Error, Result};
 
@@ -36,19 +37,38 @@ pub(super) struct Volumes {
 struct Held {
     index: Arc<Index>,
     blobs: Mutex<BTreeSet<u64>>,
+    /// Upkeep has copied blobs, or is about to, that the index does not point to yet. Should a fault make the volume
+    /// be opened again meanwhile, they must stay.
+    copying: AtomicBool,
 }
 
 impl Orphans for Held {
-    fn is_orphan(&self, volume: u32, blob: u64) -> Result<bool> {
+    fn standing(&self, volume: u32, blob: u64) -> Result<Standing> {
         // Looked up before the index: a blob is let go of only after the index refers to it.
-        if lock(&self.blobs).contains(&blob) {
-            return Ok(false);
+        if self.copying.load(Ordering::SeqCst) || lock(&self.blobs).contains(&blob) {
+            return Ok(Standing::Held);
         }
-        Ok(blob::place(&self.index.snapshot()?, blob)? != Some(volume))
+        match blob::place(&self.index.snapshot()?, blob)? {
+            Some(place) if place == volume => Ok(Standing::Filed),
+            _ => Ok(Standing::Orphan),
+        }
     }
 
     fn moved_to(&self) -> Result<u64> {
+        if self.copying.load(Ordering::SeqCst) {
+            return Ok(u64::MAX);
+        }
         blob::moved_to(&self.index.snapshot()?)
+    }
+}
+
+/// While it exists, no copy is taken for a stray one.
+#[derive(Debug)]
+pub(super) struct Copying(Arc<Held>);
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        self.0.copying.store(false, Ordering::SeqCst);
     }
 }
 
@@ -63,11 +83,18 @@ impl Volumes {
             held: Arc::new(Held {
                 index,
                 blobs: Mutex::new(BTreeSet::new()),
+                copying: AtomicBool::new(false),
             }),
             volume_bytes_max,
             open: Mutex::new(Vec::new()),
             filling: Mutex::new(None),
         }
+    }
+
+    /// To be held from before blobs are copied until the index points to the copies. Upkeep's alone.
+    pub(super) fn copying(&self) -> Copying {
+        self.held.copying.store(true, Ordering::SeqCst);
+        Copying(Arc::clone(&self.held))
     }
 
     /// A volume by number. Its file is opened with its first use.

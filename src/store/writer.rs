@@ -91,8 +91,9 @@ fn run(index: &Index, waiting: &Receiver<Job>) {
         let mut jobs = vec![first];
         jobs.extend(waiting.try_iter().take(BATCH_MAX - 1));
         let mut results = vec![Ok(()); jobs.len()];
-        let run =
-            index.write(|database| run_batch((database, index), &mut ids, &mut jobs, &mut results));
+        let run = index.with_database(|database| {
+            run_batch((database, index), &mut ids, &mut jobs, &mut results)
+        });
         if let Err(error) = run {
             ids = IdPool::default();
             index.recover(&error);
@@ -151,11 +152,11 @@ fn run_batch(
             txn.abort()?;
             continue;
         }
-        if changed {
-            txn.commit()?;
-        } else {
-            txn.abort()?;
+        if !changed {
+            return Ok(txn.abort()?);
         }
+        index.note_change();
+        txn.commit()?;
         *ids = ids_after;
         index.conclude(effects);
         return Ok(());

@@ -5,7 +5,7 @@
 //! done, pass its check and go on without using a UID again. Other runs let single operations fail with EIO or ENOSPC
 //! and expect the same, without reopening.
 //!
-//! `HEIMPOST_CRASH_RUNS=50 cargo test --test it crash` takes 50 workloads instead of one and every kind of cut at every
+//! `HEIMPOST_CRASH_RUNS=50 cargo test --test it crash` takes 50 workloads instead of two and every kind of cut at every
 //! moment.
 
 mod model;
@@ -147,7 +147,7 @@ fn cut_share(recorded: &Recorded, cuts_each: &[Cut], seed: u64, share: u64) -> u
 fn power_may_be_cut_at_any_moment() {
     let (seeds, cuts): (u64, &[Cut]) = match runs() {
         Some(runs) => (runs, &CUTS),
-        None => (1, &[]),
+        None => (2, &[]),
     };
     for seed in 1..=seeds {
         let recorded = record(seed);

@@ -2,6 +2,9 @@
 
 use crate::mail::mailbox_name::SEPARATOR;
 
+/// Longest pattern and longest reference, in bytes of UTF-8; no name is so long.
+pub const PATTERN_BYTES_MAX: usize = 600;
+
 /// A pattern to compare mailbox names with, in UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(Vec<Token>);
@@ -49,6 +52,9 @@ impl Pattern {
         self.skip_wildcards(&mut states);
         for c in name.chars() {
             states = self.after(&states, c);
+            if !states.contains(&true) {
+                return false;
+            }
         }
         states.last() == Some(&true)
     }

@@ -5,6 +5,7 @@ use super::super::command::{
 };
 use super::super::error::ParseError;
 use super::super::lexer::{Dialect, Lexer, Parsed, mailbox_name};
+use super::super::pattern::PATTERN_BYTES_MAX;
 use super::list as parenthesized;
 use crate::mail::mailbox_name::{decoded_pattern, without_trailing_separator};
 
@@ -110,6 +111,14 @@ fn list_arguments(lexer: &mut Lexer<'_>) -> Parsed<List> {
 }
 
 fn mailbox_text(bytes: &[u8], dialect: Dialect) -> Parsed<String> {
+    let text = decoded(bytes, dialect)?;
+    if text.len() > PATTERN_BYTES_MAX {
+        return Err(ParseError::Limit("bytes in a mailbox pattern"));
+    }
+    Ok(text)
+}
+
+fn decoded(bytes: &[u8], dialect: Dialect) -> Parsed<String> {
     match (dialect, std::str::from_utf8(bytes)) {
         (Dialect::Utf8, Ok(text)) => Ok(text.to_owned()),
         (Dialect::Utf7, _) | (Dialect::Utf8, Err(_)) => {

@@ -113,6 +113,8 @@ fn what_is_wrong_is_named_with_its_place() {
 fn nesting_is_bounded() {
     let deep = format!("SEARCH {}ALL", "NOT ".repeat(1000));
     rejects(&deep, "too many levels of search keys");
+    let long = format!("LIST \"\" {}", "%a".repeat(301));
+    rejects(&long, "too many bytes in a mailbox pattern");
     let wide = format!("SEARCH{}", " ALL".repeat(1001));
     rejects(&wide, "too many search keys");
 }

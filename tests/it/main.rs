@@ -10,6 +10,7 @@ mod app;
 mod config;
 mod crash;
 mod dialogs;
+mod fuzz_corpus;
 mod imap;
 mod net;
 mod pop3;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use heimpost::app::{self, Address};
-use heimpost::cli::args::{Arguments, Command};
-use heimpost::cli::{Failure, Operation, Output, Progress, connect};
+use heimpost::cli::args::{Arguments, Command, Task};
+use heimpost::cli::{Failure, Output, Progress, backup, connect};
 use heimpost::clock::Clock;
 use heimpost::config::{self, Settings};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -28,13 +28,14 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = config::load(arguments.config.as_deref(), arguments.data.as_deref())
         .map_err(|e| Failure::Usage(e.to_string()))?;
     let clock = Clock::system();
-    match arguments
-        .command
-        .unwrap_or(Command::Serve)
-        .into_operation()?
-    {
-        None => serve(&settings),
-        Some(operation) => command(&operation, &settings, &clock),
+    match arguments.command.unwrap_or(Command::Serve).into_task()? {
+        Task::Serve => serve(&settings),
+        Task::Restore(dir) => {
+            say_with(|terminal| backup::restore(&dir, &settings, &clock, terminal))
+        }
+        Task::Operation(operation) => {
+            say_with(|terminal| connect::run(&operation, &settings, &clock, terminal))
+        }
     }
 }
 
@@ -62,9 +63,9 @@ fn say_ready(addresses: &[Address]) {
     say(&format!("ready: {}", list.join(", ")));
 }
 
-fn command(operation: &Operation, settings: &Settings, clock: &Clock) -> Result<(), Failure> {
+fn say_with(run: impl FnOnce(&mut Terminal) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut terminal = Terminal::new();
-    let result = connect::run(operation, settings, clock, &mut terminal);
+    let result = run(&mut terminal);
     terminal.bar.finish_and_clear();
     result
 }

@@ -50,6 +50,16 @@ pub enum Command {
     Check(Listing),
     /// Count mailboxes and accounts anew and repair counters that differ
     Recount,
+    /// Copy the whole store into a directory while mail flows; a later backup there copies only what changed
+    Backup {
+        /// Directory, made if it is missing
+        dir: PathBuf,
+    },
+    /// Put a backup into the data directory, which must hold no store
+    Restore {
+        /// Directory with the backup
+        dir: PathBuf,
+    },
     /// Bring old mail into an account; can be run again after an interruption
     #[command(group(clap::ArgGroup::new("source").required(true)))]
     Import {
@@ -80,6 +90,17 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "maildir")]
         format: Kind,
     },
+}
+
+/// What the arguments ask for.
+#[derive(Debug)]
+pub enum Task {
+    /// Run the daemon.
+    Serve,
+    /// Make a store from the backup in that directory.
+    Restore(PathBuf),
+    /// An operation on the store, wherever that is open.
+    Operation(Operation),
 }
 
 /// How a list is shown.
@@ -238,16 +259,20 @@ impl PasswordSource {
 }
 
 impl Command {
-    /// The operation meant, or `None` for [`Command::Serve`]. Reads standard input where that is asked for.
-    pub fn into_operation(self) -> Result<Option<Operation>> {
-        match self {
-            Self::Serve => Ok(None),
-            Self::Account(command) => command.into_operation().map(Some),
-            Self::Alias(command) => Ok(Some(command.into_operation())),
-            Self::Device(command) => Ok(Some(command.into_operation())),
-            Self::Status(listing) => Ok(Some(Operation::Status(listing.format()))),
-            Self::Check(listing) => Ok(Some(Operation::Check(listing.format()))),
-            Self::Recount => Ok(Some(Operation::Recount)),
+    /// What is asked for. Reads standard input where that is asked for.
+    pub fn into_task(self) -> Result<Task> {
+        let operation = match self {
+            Self::Serve => return Ok(Task::Serve),
+            Self::Restore { dir } => return Ok(Task::Restore(dir)),
+            Self::Account(command) => command.into_operation()?,
+            Self::Alias(command) => command.into_operation(),
+            Self::Device(command) => command.into_operation(),
+            Self::Status(listing) => Operation::Status(listing.format()),
+            Self::Check(listing) => Operation::Check(listing.format()),
+            Self::Recount => Operation::Recount,
+            Self::Backup { dir } => Operation::Backup {
+                dir: absolute(&dir)?,
+            },
             Self::Import {
                 account,
                 mbox,
@@ -255,18 +280,19 @@ impl Command {
                 into,
             } => {
                 let source = source(mbox.as_deref(), maildir.as_deref(), into)?;
-                Ok(Some(Operation::Import { account, source }))
+                Operation::Import { account, source }
             }
             Self::Export {
                 account,
                 dir,
                 format,
-            } => Ok(Some(Operation::Export {
+            } => Operation::Export {
                 account,
                 dir: absolute(&dir)?,
                 kind: format,
-            })),
-        }
+            },
+        };
+        Ok(Task::Operation(operation))
     }
 }
 

@@ -164,7 +164,7 @@ fn open_waiting(settings: &Settings, clock: &Clock) -> Result<Store> {
 }
 
 /// As root, becomes the owner of the data directory, so that no file in it ends up belonging to root.
-fn become_owner(data: &Path) -> Result<()> {
+pub(super) fn become_owner(data: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     if !rustix::process::geteuid().is_root() {
         return Ok(());

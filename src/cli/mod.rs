@@ -11,6 +11,7 @@ pub mod output;
 
 mod account;
 mod alias;
+pub mod backup;
 mod check;
 mod device;
 pub mod export;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Output, Result, account, alias, check, device, export, import, status};
+use super::{
+    Context, Output, Result, account, alias, backup, check, device, export, import, status,
+};
 use crate::mail::secret::Secret;
 
 /// How a list is shown.
@@ -112,6 +114,11 @@ pub enum Operation {
     Check(Format),
     /// `recount`
     Recount,
+    /// `backup`
+    Backup {
+        /// Where to; an absolute path.
+        dir: String,
+    },
     /// `import`
     Import {
         /// Whose.
@@ -165,6 +172,7 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         Operation::Status(format) => status::status(*format, context, output),
         Operation::Check(format) => check::check(*format, context, output),
         Operation::Recount => check::recount(context, output),
+        Operation::Backup { dir } => backup::backup(dir, context, output),
         Operation::Import { account, source } => import::import(account, source, context, output),
         Operation::Export { account, dir, kind } => {
             export::export(account, dir, *kind, context, output)

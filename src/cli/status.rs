@@ -17,6 +17,8 @@ pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output)
         mail.messages += usage.messages;
     }
     drop(snapshot);
+    let space = context.store.space()?;
+    let takes_mail = space.free > space.reserve;
     let health = context.store.health();
     let hostname = context.settings.hostname.as_str();
     let data = context.settings.data.display().to_string();
@@ -28,6 +30,10 @@ pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output)
             "accounts": accounts.len(),
             "messages": mail.messages,
             "mail_bytes": mail.bytes,
+            "store_bytes": space.used,
+            "free_bytes": space.free,
+            "reserve_bytes": space.reserve,
+            "takes_mail": takes_mail,
             "faults": health.faults,
             "last_fault": health.last_fault,
         });
@@ -45,6 +51,17 @@ pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output)
         (
             "mails",
             format!("{} ({})", mail.messages, bytes_in_words(mail.bytes)),
+        ),
+        ("store", bytes_in_words(space.used)),
+        ("free", bytes_in_words(space.free)),
+        (
+            "takes mail",
+            if takes_mail {
+                "yes"
+            } else {
+                "no, the store is full"
+            }
+            .to_owned(),
         ),
         ("store faults", faults),
     ];

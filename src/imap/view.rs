@@ -181,6 +181,24 @@ impl MailboxView {
         }
     }
 
+    /// The session itself removed these messages (ascending) by a change that took `steps` mod-sequences up to
+    /// `modseq`. What to tell, if nothing else can have happened in between; `None` if only a pass can find out.
+    pub fn removed(&mut self, gone: &[Uid], modseq: ModSeq, steps: u64) -> Option<Changes> {
+        let next = self.told.get().checked_add(steps)?;
+        if gone.is_empty() || self.withheld || next != modseq.get() {
+            return None;
+        }
+        let index = |uid: &Uid| self.uids.binary_search(uid).ok();
+        let indices: Vec<usize> = gone.iter().filter_map(index).collect();
+        let expunged = self.remove(0, &indices);
+        self.told = modseq;
+        self.known.retain(|_, at| *at > modseq);
+        Some(Changes {
+            expunged,
+            ..Changes::default()
+        })
+    }
+
     /// Whether the client knows the state that `row` shows, or will hear no more of it.
     pub fn knows(&self, row: &MessageRow) -> bool {
         row.modseq <= self.told || self.known.get(&row.uid).is_some_and(|at| row.modseq <= *at)

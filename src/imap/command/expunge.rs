@@ -1,7 +1,7 @@
 //! EXPUNGE and UID EXPUNGE (RFC 3501 6.4.3, RFC 4315 2.1). The session tells what went, as it tells all changes.
 
 use crate::imap::command::{Ctx, Reply, read_only, store_failure};
-use crate::imap::session::Services;
+use crate::imap::session::{Services, tell};
 use crate::imap::syntax::command::{Access, Numbering};
 use crate::imap::syntax::response::{Code, Completion};
 use crate::imap::syntax::sequence::SequenceSet;
@@ -25,8 +25,8 @@ pub(super) fn all(services: &Services, mailbox: MailboxId) -> Result<()> {
 
 fn expunge(ctx: &mut Ctx<'_>, set: Option<&SequenceSet>) -> Reply {
     let services = ctx.services;
-    let selected = match ctx.selected() {
-        Ok(selected) => selected,
+    let (selected, out) = match ctx.selected_and_out() {
+        Ok(both) => both,
         Err(completion) => return completion.into(),
     };
     if selected.access == Access::ReadOnly {
@@ -38,9 +38,13 @@ fn expunge(ctx: &mut Ctx<'_>, set: Option<&SequenceSet>) -> Reply {
         None => None,
     };
     match services.store.expunge(selected.mailbox, uids.as_deref()) {
-        Ok((_, modseq)) => {
+        Ok((gone, modseq)) => {
+            let condstore = selected.user.enabled.condstore;
+            if let Some(changes) = selected.view.removed(&gone, modseq, 1) {
+                tell::write(selected, &changes, out);
+            }
             let done = Completion::ok("expunged");
-            if selected.user.enabled.condstore {
+            if condstore {
                 return done.with(Code::HighestModSeq(modseq)).into();
             }
             done.into()

@@ -159,6 +159,14 @@ impl Ctx<'_> {
         }
     }
 
+    /// The selected mailbox and where responses go.
+    pub fn selected_and_out(&mut self) -> Result<(&mut Selected, &mut Vec<u8>), Completion> {
+        match self.state.selected_mut() {
+            Some(selected) => Ok((selected, self.out)),
+            None => Err(Completion::bad("no mailbox is selected")),
+        }
+    }
+
     /// The selected mailbox; the completion to answer with if there is none.
     pub fn selected(&mut self) -> Result<&mut Selected, Completion> {
         match self.state {

@@ -117,7 +117,7 @@ pub fn enable_condstore(state: &mut State, out: &mut Vec<u8>) {
 }
 
 /// Writes changes in the order in which their numbers are right.
-fn write(selected: &Selected, changes: &Changes, out: &mut Vec<u8>) {
+pub fn write(selected: &Selected, changes: &Changes, out: &mut Vec<u8>) {
     for (seq, _) in &changes.expunged {
         put!(out, "* {seq} EXPUNGE\r\n");
     }

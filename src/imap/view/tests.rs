@@ -29,6 +29,7 @@ enum Act {
     Flag(usize, u8),
     /// The session's own change, which it answers itself.
     OwnFlag(usize, u8),
+    OwnExpunge(usize),
     Refresh(bool),
 }
 
@@ -84,7 +85,7 @@ impl Mailbox {
                     self.put(uid, *flags);
                 }
             }
-            Act::OwnFlag(..) | Act::Refresh(_) => {}
+            Act::OwnFlag(..) | Act::OwnExpunge(_) | Act::Refresh(_) => {}
         }
     }
 
@@ -161,6 +162,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<usize>().prop_map(Act::Expunge),
         2 => (any::<usize>(), any::<u8>()).prop_map(|(i, f)| Act::Flag(i, f)),
         2 => (any::<usize>(), any::<u8>()).prop_map(|(i, f)| Act::OwnFlag(i, f)),
+        2 => any::<usize>().prop_map(Act::OwnExpunge),
         3 => any::<bool>().prop_map(Act::Refresh),
     ]
 }
@@ -176,6 +178,13 @@ proptest! {
             match act {
                 Act::OwnFlag(index, flags) => {
                     own_flag(&mut view, &mut client, &mut mailbox, *index, *flags);
+                }
+                Act::OwnExpunge(index) => {
+                    if let Some(uid) = mailbox.nth(*index) {
+                        mailbox.act(&Act::Expunge(*index));
+                        let changes = view.removed(&[uid], mailbox.highest(), 1);
+                        client.hear(&changes.unwrap_or_default(), &mailbox, &mut view);
+                    }
                 }
                 Act::Refresh(tell) => {
                     let expunges = if *tell { Expunges::Tell } else { Expunges::Withhold };

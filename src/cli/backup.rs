@@ -1,8 +1,12 @@
 //! `backup` and `restore`: the whole store into a directory, and back.
 //!
-//! A backup runs in the daemon while mail flows. A restore makes a store where there is none, so it never goes to a
+//! A backup runs in the daemon while mail flows, and takes the certificate authority along, so that devices go on to trust
+//! a restored box. A restore makes a store where there is none, so it never goes to a
 //! daemon, and nothing that exists is overwritten.
 
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::connect::{become_owner, store_options};
@@ -13,8 +17,12 @@ use crate::config::Settings;
 use crate::net::control;
 use crate::store::Store;
 
+/// Directory of certificates and keys, in the data directory and in a backup.
+const TLS: &str = "tls";
+
 pub(super) fn backup(dir: &str, context: &Context, output: &mut dyn Output) -> Result<()> {
     let report = context.store.backup(Path::new(dir))?;
+    copy_files(&context.settings.data.join(TLS), &Path::new(dir).join(TLS))?;
     output.line(&format!(
         "backed up {} to {dir}: {} files copied and read back, {} unchanged",
         bytes_in_words(report.bytes),
@@ -43,6 +51,7 @@ pub fn restore(
             "{data} holds a store already; move it away first, or restore elsewhere with --data DIR"
         )));
     }
+    copy_files(&dir.join(TLS), &settings.data.join(TLS))?;
     let store = Store::restore(dir, &settings.data, &store_options(settings), clock.now())?;
     let report = store.check()?;
     if let Some(violation) = report.violations.first() {
@@ -55,5 +64,35 @@ pub fn restore(
         report.accounts, report.mailboxes, report.messages,
     ))?;
     output.line("Mail programs fetch their lists anew, for UIDVALIDITY has changed.")?;
+    Ok(())
+}
+
+/// Copies the files of one directory, if there is one, into another that only their owner can read. Each is put in place
+/// whole.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        let half = place.with_extension("new");
+        let bytes = fs::read(entry.path())?;
+        let mut file = fs::OpenOptions::new();
+        let mut file = file
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&half)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&half, &place)?;
+    }
+    fs::File::open(to)?.sync_all()?;
     Ok(())
 }

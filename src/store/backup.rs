@@ -70,7 +70,7 @@ impl Store {
         // Read before the snapshot: what is filed between the two is copied now and counts as a change later.
         let mut generations = BTreeMap::new();
         for number in core.volumes.numbers()? {
-            generations.insert(number, core.volumes.get(number)?.generation()?);
+            generations.insert(number, core.volumes.get(number).generation()?);
         }
         let snapshot = self.snapshot()?;
         let known = Known::new(&snapshot)?;
@@ -81,7 +81,7 @@ impl Store {
         report.copied += 1;
         for number in known.volumes() {
             let name = file_name(number);
-            let volume = core.volumes.get(number)?;
+            let volume = core.volumes.get(number);
             let generation = generations.get(&number).copied().unwrap_or_default();
             let copied = match before.files.get(&name) {
                 Some(copied) if copied.generation == generation && copied.is_in(dir) => {
@@ -333,12 +333,12 @@ fn copy_file(from: &Path, to: &Path) -> std::io::Result<String> {
     if to.metadata()?.is_file() {
         to.sync_all()?;
     }
-    let hash = hash.finish();
-    Ok(hash
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    let mut text = String::new();
+    for byte in hash.finish().as_ref() {
+        let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+        text.extend(digits.into_iter().flatten());
+    }
+    Ok(text)
 }
 
 fn sync_dir(dir: &Path) -> Result<()> {

@@ -119,7 +119,7 @@ pub(super) fn file(tx: &mut Tx<'_>, new: &NewBlob) -> Result<BlobId> {
 }
 
 /// One more record refers to the blob.
-pub(super) fn add_reference(tx: &mut Tx<'_>, id: BlobId) -> Result<()> {
+pub(super) fn add_reference(tx: &Tx<'_>, id: BlobId) -> Result<()> {
     let mut shared = tx.write(SHARED)?;
     let references = shared.get(id.0)?.map_or(1, |row| row.value());
     shared.insert(id.0, references + 1)?;

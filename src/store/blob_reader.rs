@@ -44,7 +44,7 @@ impl BlobReader {
         reader.header = reader
             .look_up(
                 |staged| staged.header().map(Some),
-                |volumes, place, blob| volumes.get(place)?.header(blob),
+                |volumes, place, blob| volumes.get(place).header(blob),
             )?
             .ok_or(Error::NotFound("blob"))?;
         Ok(reader)
@@ -87,7 +87,7 @@ impl BlobReader {
                 |staged| staged.frames().nth(piece).transpose().map(own),
                 |volumes, place, blob| {
                     let number = u32::try_from(number).map_err(Error::io)?;
-                    let frame = volumes.get(place)?.frame(blob, number)?;
+                    let frame = volumes.get(place).frame(blob, number)?;
                     Ok((!frame.is_empty()).then_some(frame))
                 },
             )?;

@@ -131,13 +131,12 @@ impl Store {
         mailbox: MailboxId,
         uids: Option<&[Uid]>,
     ) -> Result<(Vec<Uid>, ModSeq)> {
-        let uids = match uids {
-            Some(uids) => uids.to_vec(),
-            None => {
-                let rows = scan_all(&self.snapshot()?, mailbox)?;
-                let deleted = rows.iter().filter(|row| is_deleted(row.flags));
-                deleted.map(|row| row.uid).collect()
-            }
+        let uids = if let Some(uids) = uids {
+            uids.to_vec()
+        } else {
+            let rows = scan_all(&self.snapshot()?, mailbox)?;
+            let deleted = rows.iter().filter(|row| is_deleted(row.flags));
+            deleted.map(|row| row.uid).collect()
         };
         let none: &[Uid] = &[];
         let mut gone = Vec::new();

@@ -321,11 +321,8 @@ impl Cuts {
                 Cut::Reorder => whole,
                 Cut::Tear => dice.coin(),
             };
-            let happens = match operation {
-                Operation::Write(..) => true,
-                _ => keep(0),
-            };
-            if happens {
+            let torn = matches!(operation, Operation::Write(..));
+            if torn || keep(0) {
                 apply(&mut files, operation, &mut keep).ok();
             }
         }

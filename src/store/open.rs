@@ -29,17 +29,17 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    fn open(media: &Arc<dyn Media>, options: &Options) -> Result<Self> {
-        let index = Arc::new(Index::open(Arc::clone(media), options)?);
+    fn open(media: Arc<dyn Media>, options: &Options) -> Result<Self> {
+        let index = Arc::new(Index::open(Arc::clone(&media), options)?);
         let volumes = Arc::new(Volumes::new(
-            Arc::clone(media),
+            Arc::clone(&media),
             Arc::clone(&index),
             options.volume_bytes_max,
         ));
         let core = Arc::new(Core {
             writer: Writer::start(Arc::clone(&index))?,
             index: Arc::clone(&index),
-            space: Guard::new(Arc::clone(media), Arc::clone(&volumes), options),
+            space: Guard::new(media, Arc::clone(&volumes), options),
             volumes,
             upkeep: Mutex::new(()),
             streamed_ids: Mutex::default(),
@@ -123,7 +123,7 @@ impl Store {
 
     /// Opens the store on any media.
     pub fn open_on(media: Arc<dyn Media>, options: &Options, _now: Now) -> Result<Self> {
-        let store = Self(Arc::new(Inner::open(&media, options)?));
+        let store = Self(Arc::new(Inner::open(media, options)?));
         store.purge()?;
         Ok(store)
     }

@@ -36,7 +36,7 @@ impl Core {
         if self.volumes.is_filling(number) {
             return Ok(());
         }
-        let volume = self.volumes.get(number)?;
+        let volume = self.volumes.get(number);
         let (live_bytes, _) = volume.facts()?;
         let file_bytes = self.volumes.file_bytes(number)?;
         let worth = file_bytes >= file_bytes_min && live_bytes < file_bytes / 2;

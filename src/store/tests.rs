@@ -133,9 +133,10 @@ fn stage_moves_to_volumes_and_survives_closing() {
     let media: Arc<dyn Media> = Arc::new(Memory::default());
     let store = open(&media);
     let sizes = [0, 1, 700, 2_500, 4_096, 20_000, 65_392, 65_393, 70_000];
-    let blobs: Vec<(BlobId, Vec<u8>)> = (0..300_u64)
-        .map(|n| {
-            let bytes = noise(n, sizes[n as usize % sizes.len()]);
+    let blobs: Vec<(BlobId, Vec<u8>)> = (0..300)
+        .zip(sizes.into_iter().cycle())
+        .map(|(n, len)| {
+            let bytes = noise(n, len);
             (file(&store, new_blob(&store, &bytes)), bytes)
         })
         .collect();

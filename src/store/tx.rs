@@ -131,7 +131,7 @@ impl<'t> Tx<'t> {
     }
 
     /// Takes a whole block out of the pool, for a user outside of transactions.
-    pub(super) fn next_ids(&mut self, kind: Kind) -> Result<std::ops::Range<u64>> {
+    pub(super) fn next_ids(&self, kind: Kind) -> Result<std::ops::Range<u64>> {
         let (next, end) = self.set_aside(kind)?;
         Ok(next..end)
     }

@@ -93,7 +93,7 @@ impl Core {
         drop(snapshot);
         let touched: Vec<u32> = by_volume.keys().copied().collect();
         for (number, blobs) in by_volume {
-            self.volumes.get(number)?.write(Sync::Now, |tx| {
+            self.volumes.get(number).write(Sync::Now, |tx| {
                 blobs.iter().try_for_each(|blob| tx.delete(*blob))
             })?;
         }

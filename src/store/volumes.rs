@@ -98,12 +98,12 @@ impl Volumes {
     }
 
     /// A volume by number. Its file is opened with its first use.
-    pub(super) fn get(&self, number: u32) -> Result<Arc<Volume>> {
+    pub(super) fn get(&self, number: u32) -> Arc<Volume> {
         let mut open = lock(&self.open);
         if let Some(at) = open.iter().position(|volume| volume.number == number) {
             let volume = open.remove(at);
             open.push(Arc::clone(&volume));
-            return Ok(volume);
+            return volume;
         }
         if open.len() >= OPEN_MAX
             && let Some(idle) = open
@@ -115,7 +115,7 @@ impl Volumes {
         let orphans = Arc::<Held>::clone(&self.held);
         let volume = Arc::new(Volume::new(number, Arc::clone(&self.media), orphans));
         open.push(Arc::clone(&volume));
-        Ok(volume)
+        volume
     }
 
     /// Numbers of all volume files, ascending.
@@ -133,11 +133,11 @@ impl Volumes {
             Some(number) => number,
             None => self.numbers()?.last().copied().unwrap_or(1),
         };
-        let mut volume = self.get(number)?;
+        let mut volume = self.get(number);
         volume.write_ready()?;
         let (live_bytes, _) = volume.facts()?;
         if live_bytes >= self.volume_bytes_max {
-            volume = self.get(number + 1)?;
+            volume = self.get(number + 1);
             volume.write_ready()?;
         }
         *filling = Some(volume.number);
@@ -152,7 +152,7 @@ impl Volumes {
             return Ok(volume);
         }
         let mut filling = lock(&self.filling);
-        let next = self.get(volume.number + 1)?;
+        let next = self.get(volume.number + 1);
         next.write_ready()?;
         *filling = Some(next.number);
         Ok(next)
@@ -175,7 +175,7 @@ impl Volumes {
             return 0;
         };
         let file = self.file_bytes(number);
-        let live = self.get(number).and_then(|volume| volume.facts());
+        let live = self.get(number).facts();
         match (file, live) {
             // A sixteenth for the trees.
             (Ok(file), Ok((live, _))) => file.saturating_sub(live + live / 16 + REST_BYTES),
@@ -185,13 +185,13 @@ impl Volumes {
 
     /// Lets go of a published blob: undoes it unless a record refers to it.
     pub(super) fn let_go(&self, number: u32, blob: u64, filed: bool) {
-        let done = self.get(number).and_then(|volume| {
-            if filed {
-                volume.note_filed(blob);
-                return Ok(());
-            }
+        let volume = self.get(number);
+        let done = if filed {
+            volume.note_filed(blob);
+            Ok(())
+        } else {
             volume.write(Sync::WithNext, |tx| tx.delete(blob)).map(drop)
-        });
+        };
         lock(&self.held.blobs).remove(&blob);
         if let Err(error) = done {
             tracing::warn!(%error, blob, "blob left behind; the volume's next opening removes it");

@@ -42,11 +42,11 @@ pub(super) fn check(store: &Store, report: &mut Report) -> Result<()> {
         Ok(())
     })?;
     for number in core.volumes.numbers()? {
-        check_volume(&known, report, &*core.volumes.get(number)?)?;
+        check_volume(&known, report, &core.volumes.get(number))?;
     }
     drop(only);
     for (blob, reference) in &references {
-        if let Err(text) = read_whole(store, *blob)?
+        if let Err(text) = read_whole(store, *blob)
             // It may have gone since the snapshot was taken.
             && store.snapshot()?.record(reference.serial)?.is_some()
         {
@@ -89,26 +89,23 @@ fn check_volume(known: &Known<'_>, report: &mut Report, volume: &Volume) -> Resu
     })
 }
 
-/// Reads a blob from end to end; the inner error says what is wrong with it.
-fn read_whole(store: &Store, id: BlobId) -> Result<std::result::Result<(), String>> {
-    let mut reader = match store.blob(id) {
-        Ok(reader) => reader,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
+/// Reads a blob from end to end; the error says what is wrong with it.
+fn read_whole(store: &Store, id: BlobId) -> std::result::Result<(), String> {
+    let mut reader = store.blob(id).map_err(|error| error.to_string())?;
     let (mut hash, mut at, mut piece) = (Context::new(&SHA256), 0, Vec::new());
     loop {
         piece.clear();
-        match reader.read_at(at, READ_BYTES, &mut piece) {
-            Ok(0) => break,
-            Ok(read) => at += read as u64,
-            Err(error) => return Ok(Err(error.to_string())),
+        let read = reader.read_at(at, READ_BYTES, &mut piece);
+        match read.map_err(|error| error.to_string())? {
+            0 => break,
+            read => at += read as u64,
         }
         hash.update(&piece);
     }
     let whole = hash.finish().as_ref().starts_with(&reader.digest());
-    Ok(if whole {
+    if whole {
         Ok(())
     } else {
         Err("its bytes are not those that were stored".to_owned())
-    })
+    }
 }

@@ -43,7 +43,7 @@ fn rewritten_volume_keeps_what_is_alive() {
     }
     store.settle().unwrap();
     for number in &numbers[..numbers.len() - 1] {
-        let volume = store.0.core.volumes.get(*number).unwrap();
+        let volume = store.0.core.volumes.get(*number);
         store.0.core.rewrite(&volume, 1 << 20).unwrap();
     }
     let after = store.0.core.volumes.numbers().unwrap();
@@ -117,7 +117,9 @@ fn full_store_refuses_mail_and_takes_deletes() {
         "{space:?}"
     );
     assert_eq!(store.begin_blob(Some(1 << 20)).err(), Some(Error::Full));
-    let uids: Vec<Uid> = (1..=taken as u32).filter_map(Uid::new).collect();
+    let uids: Vec<Uid> = (1..=u32::try_from(taken).unwrap())
+        .filter_map(Uid::new)
+        .collect();
     let deleted = Flags {
         system: crate::mail::flags::SystemFlags::DELETED,
         keywords: Vec::new(),
@@ -157,8 +159,8 @@ fn backup_comes_back_whole_and_skips_unchanged_volumes() {
         Some(Error::InUse)
     );
     let inbox = inbox(&store);
-    for n in 0..20 {
-        deliver(&store, inbox, &noise(n, 3_000 + 20_000 * n as usize)).unwrap();
+    for (n, len) in (0..20).zip((3_000..).step_by(20_000)) {
+        deliver(&store, inbox, &noise(n, len)).unwrap();
     }
     let first = store.backup(&path("backup")).unwrap();
     assert_eq!(first.unchanged, 0);

@@ -141,8 +141,9 @@ impl Dialog {
             if self.is_over() {
                 return;
             }
-            let due = self.session.poll_timeout();
-            let (due, _) = due.expect("a session that waits has a deadline");
+            let Some((due, _)) = self.session.poll_timeout() else {
+                panic!("a session that waits has no deadline");
+            };
             self.session.handle_timeout(self.until(due));
             self.settle();
         }

@@ -30,7 +30,7 @@ const MAILS: &[&[u8]] = &[
     include_bytes!("../../messages/empty.eml"),
 ];
 
-/// A store in memory with the account `fred@heimpost.test`.
+/// A store in memory with the account `fred@heimpost.test`, password `correct horse`.
 struct House {
     store: Checked,
     auth: Auth,
@@ -53,28 +53,22 @@ impl House {
             quota_bytes: Some(1 << 20),
         };
         let fred = store.add_account(&new, clock.now()).unwrap().id;
-        let (auth, store) = (Auth::new(store.clone()), Checked::new(store));
+        let auth = Auth::new(store.clone());
+        auth.set_password(fred, "correct horse", Hashing::Scram)
+            .unwrap();
         Self {
-            store,
+            store: Checked::new(store),
             auth,
             clock,
             fred,
         }
     }
 
-    /// With fred's password: `correct horse`.
-    fn with_password() -> Self {
-        let house = Self::new();
-        let set = house
-            .auth
-            .set_password(house.fred, "correct horse", Hashing::Scram);
-        set.unwrap();
-        house
-    }
-
     fn with_mails() -> Self {
         let house = Self::new();
-        MAILS.iter().for_each(|mail| house.deliver(mail));
+        for mail in MAILS {
+            house.deliver(mail);
+        }
         house
     }
 
@@ -155,7 +149,7 @@ pub(super) fn smtp_receive(data: &[u8]) {
 }
 
 pub(super) fn smtp_submission_login(data: &[u8]) {
-    let house = House::with_password();
+    let house = House::new();
     house.smtp(Role::Submission, house.guarded()).run(data);
 }
 
@@ -169,7 +163,7 @@ pub(super) fn smtp_submission(data: &[u8]) {
 }
 
 pub(super) fn imap_not_authenticated(data: &[u8]) {
-    let house = House::with_password();
+    let house = House::new();
     house.imap(Caller::new(None), house.guarded()).run(data);
 }
 
@@ -194,7 +188,7 @@ pub(super) fn imap_selected(data: &[u8]) {
 }
 
 pub(super) fn pop3_authorization(data: &[u8]) {
-    let house = House::with_password();
+    let house = House::new();
     house.pop3(Caller::new(None), house.guarded()).run(data);
 }
 

@@ -43,7 +43,9 @@ pub(super) fn smtp_data(data: &[u8]) {
 
     let (mut whole, mut split) = (LineCheck::default(), LineCheck::default());
     whole.push(data);
-    pieces(data).into_iter().for_each(|piece| split.push(piece));
+    for piece in pieces(data) {
+        split.push(piece);
+    }
     assert_eq!(whole.malformed(), split.malformed());
     assert_eq!(whole.ends_with_cr(), split.ends_with_cr());
 }
@@ -101,7 +103,7 @@ fn receive(pieces: Vec<&[u8]>) -> (Vec<String>, String) {
                 Received::Hopeless => {
                     return (all, String::from_utf8_lossy(&out).into_owned());
                 }
-                Received::Append(ref append) if append.message.literal.bytes % 2 == 0 => {
+                Received::Append(ref append) if append.message.literal.bytes.is_multiple_of(2) => {
                     connection.accept_literal(&mut out);
                 }
                 Received::Append(_) => connection.refuse_literal(),
@@ -124,14 +126,15 @@ fn receive(pieces: Vec<&[u8]>) -> (Vec<String>, String) {
     (all, String::from_utf8_lossy(&out).into_owned())
 }
 
-/// The first line names the mechanism, the others are responses; a line `!` makes the next one an initial response.
+/// The first line names the mechanism, the others are responses, the first of them given at once if the number of bytes
+/// is even.
 pub(super) fn sasl(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let name = lines.next().unwrap_or_default();
     let Some(mechanism) = Mechanism::parse(name) else {
         return;
     };
-    let initial = (data.len() % 2 == 0).then(|| lines.next()).flatten();
+    let initial = data.len().is_multiple_of(2).then(|| lines.next()).flatten();
     let context = Context {
         lookup: Box::new(|login| {
             let salt = login.as_bytes().to_vec();
@@ -163,7 +166,7 @@ pub(super) fn sasl(data: &[u8]) {
 }
 
 fn outcome(seed: usize) -> Outcome {
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         return Outcome::Denied;
     }
     Outcome::Granted(Identity {

@@ -8,7 +8,7 @@ use super::output::{bytes_in_words, table};
 use super::{Context, Failure, Output, Result, account_at, parse_address};
 use crate::auth::{self, Hashing};
 use crate::config::{PasswordStorage, parse_bytes};
-use crate::mail::address::Address;
+use crate::mail::address::{Address, Domain};
 use crate::mail::ids::AccountId;
 use crate::mail::secret::Secret;
 use crate::store::types::{Account, Language};
@@ -194,7 +194,7 @@ pub(super) fn local_address(text: &str, context: &Context) -> Result<Address> {
         .settings
         .domains
         .iter()
-        .map(|domain| domain.as_str())
+        .map(Domain::as_str)
         .collect();
     Err(Failure::failed(format!(
         "{address} is not at a domain of this box ({}); add the domain to the configuration first",

@@ -32,6 +32,6 @@ pub(super) fn export(
         Kind::Maildir => export.maildir(dir, &mut listener),
         Kind::Mbox => export.mbox(dir, &mut listener),
     };
-    let report = result.map_err(failure)?;
+    let report = result.map_err(|error| failure(&error))?;
     report_in_words(&report, "exported", "were there already", output)
 }

@@ -44,7 +44,7 @@ pub(super) fn import(
         }
         Source::Maildir { path } => import.maildir(Path::new(path), &mut listener),
     };
-    let report = result.map_err(failure)?;
+    let report = result.map_err(|error| failure(&error))?;
     report_in_words(&report, "imported", "were there already", output)
 }
 
@@ -83,8 +83,8 @@ pub(super) fn report_in_words(
 }
 
 /// The failure that a transfer's error means, with what to do about it.
-pub(super) fn failure(error: Error) -> Failure {
-    let hint = match &error {
+pub(super) fn failure(error: &Error) -> Failure {
+    let hint = match error {
         Error::Store(crate::store::Error::OverQuota) => {
             "; raise the quota (account quota) and run the same command again, it goes on where it stopped"
         }

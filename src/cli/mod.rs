@@ -4,12 +4,12 @@
 //! command opens the store itself (`connect`). [`execute`] is the one place where operations meet the store; it says
 //! what it has to say through an [`Output`] and never prints.
 
+pub mod account;
 pub mod args;
 pub mod connect;
 pub mod operation;
 pub mod output;
 
-mod account;
 mod alias;
 pub mod backup;
 mod check;

@@ -47,6 +47,10 @@ pub(super) struct TlsFragment {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are the keys in the file, which say what they limit"
+)]
 pub(super) struct LimitsFragment {
     pub(super) message_bytes_max: Value<Size>,
     pub(super) recipients_max: Value<u32>,

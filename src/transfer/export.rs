@@ -151,7 +151,7 @@ impl<'a> Export<'a> {
         self.copy(record, &draft, &mut |piece| file.write_all(piece))?;
         let file = file
             .into_inner()
-            .map_err(|e| e.into_error())
+            .map_err(io::IntoInnerError::into_error)
             .map_err(Error::io(&draft))?;
         file.set_modified(system_time(record.internal_date))
             .map_err(Error::io(&draft))?;
@@ -196,7 +196,7 @@ impl<'a> Export<'a> {
         }
         let file = file
             .into_inner()
-            .map_err(|e| e.into_error())
+            .map_err(io::IntoInnerError::into_error)
             .map_err(Error::io(&draft))?;
         file.sync_all().map_err(Error::io(&draft))?;
         fs::rename(&draft, path).map_err(Error::io(path))
@@ -368,9 +368,10 @@ fn write_keywords(mailbox: &Mailbox, dir: &Path) -> Result<(), Error> {
         .iter()
         .take(MAILDIR_KEYWORDS_MAX)
         .enumerate();
-    let text: String = lines
-        .map(|(n, keyword)| format!("{n} {}\n", keyword.as_str()))
-        .collect();
+    let mut text = String::new();
+    for (n, keyword) in lines {
+        text.extend([&n.to_string(), " ", keyword.as_str(), "\n"]);
+    }
     let path = dir.join(KEYWORDS_FILE);
     fs::write(&path, text).map_err(Error::io(&path))
 }

@@ -69,12 +69,12 @@ impl<'a> Import<'a> {
     ) -> Result<Report, Error> {
         let file = fs::File::open(path).map_err(Error::io(path))?;
         let total = file.metadata().map_err(Error::io(path))?.len();
-        let mut mbox = Mbox::new(BufReader::new(file)).map_err(|error| match error.kind() {
-            ErrorKind::InvalidData => Error::format(path, error.to_string()),
-            _ => Error::Io {
-                path: path.to_owned(),
-                cause: error,
-            },
+        let mut mbox = Mbox::new(BufReader::new(file)).map_err(|error| {
+            if error.kind() == ErrorKind::InvalidData {
+                Error::format(path, error.to_string())
+            } else {
+                Error::io(path)(error)
+            }
         })?;
         let mailbox = self.mailbox(name)?;
         while let Some(head) = mbox.next_message().map_err(Error::io(path))? {

@@ -22,7 +22,7 @@ pub struct Mbox<R> {
     /// Bytes of the file taken so far.
     offset: u64,
     /// The next `From ` line's date, when it was read already.
-    next: Option<Option<Wall>>,
+    next: Option<Wall>,
     /// An empty line that belongs to the message only if no `From ` line follows.
     blank_held: bool,
     /// The last piece ended its line.
@@ -45,7 +45,7 @@ pub struct Head {
 
 /// A line or a piece of one.
 enum Line {
-    From(Option<Wall>),
+    From(Wall),
     Text(Vec<u8>),
     End,
 }
@@ -83,7 +83,7 @@ impl<R: BufRead> Mbox<R> {
                 Line::End => return Ok(None),
             }
         }
-        let date = self.next.take().flatten();
+        let date = self.next.take();
         self.ended = false;
         self.blank_held = false;
         self.read_header(date).map(Some)
@@ -133,10 +133,11 @@ impl<R: BufRead> Mbox<R> {
             return Ok(Line::End);
         }
         let at_start = std::mem::replace(&mut self.line_ended, line.ends_with(b"\n"));
-        if at_start && self.blank_held {
-            if let Some(date) = from_line(&line) {
-                return Ok(Line::From(date));
-            }
+        if at_start
+            && self.blank_held
+            && let Some(date) = from_line(&line)
+        {
+            return Ok(Line::From(date));
         }
         let mut text = Vec::with_capacity(line.len() + 4);
         if at_start && std::mem::take(&mut self.blank_held) {
@@ -174,11 +175,11 @@ impl<R: BufRead> Pieces for Mbox<R> {
 }
 
 /// The date of a `From ` line; `None` if it is none.
-fn from_line(line: &[u8]) -> Option<Option<Wall>> {
+fn from_line(line: &[u8]) -> Option<Wall> {
     let rest = line.strip_prefix(b"From ")?;
     let sender_end = rest.iter().position(|b| *b == b' ')?;
     let date = DateTime::parse_lenient(rest.get(sender_end..)?)?;
-    Some(Some(date.wall))
+    Some(date.wall)
 }
 
 /// The line without the one `>` that quotes a `From ` (or a quoted one).

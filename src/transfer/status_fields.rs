@@ -93,11 +93,11 @@ pub(super) fn render(flags: &Flags) -> String {
     let mut fields = format!("Status: {}O\n", letters(b"R"));
     let more = letters(b"AFDT");
     if !more.is_empty() {
-        fields.push_str(&format!("X-Status: {more}\n"));
+        fields.extend(["X-Status: ", &more, "\n"]);
     }
     if !flags.keywords.is_empty() {
         let names: Vec<&str> = flags.keywords.iter().map(Keyword::as_str).collect();
-        fields.push_str(&format!("X-Keywords: {}\n", names.join(" ")));
+        fields.extend(["X-Keywords: ", &names.join(" "), "\n"]);
     }
     fields
 }

@@ -277,11 +277,12 @@ fn the_readme_maps_every_module() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let mut broken = Vec::new();
     for entry in fs::read_dir(root().join("src")).unwrap() {
-        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
-        let shown = if name.ends_with(".rs") {
-            name.clone()
-        } else {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let shown = if entry.path().is_dir() {
             format!("{name}/")
+        } else {
+            name.clone()
         };
         if name != "lib.rs" && !readme.contains(&format!("`{shown}`")) {
             broken.push(format!("the code map of README.md misses `{shown}`"));

@@ -68,7 +68,7 @@ impl House {
         let mailbox = snapshot
             .mailbox_by_name(self.account, &name)
             .unwrap()
-            .expect(mailbox);
+            .unwrap_or_else(|| panic!("{mailbox} is missing"));
         let rows = snapshot.rows(mailbox.id, Uid::MIN, Uid::MAX).unwrap();
         let seen = |row: &heimpost::store::types::MessageRow| {
             let record = snapshot.record(row.serial).unwrap().unwrap();
@@ -99,6 +99,10 @@ impl House {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a listener may refuse, this one does not"
+)]
 fn no_problem(event: Event) -> std::io::Result<()> {
     match event {
         Event::Progress { done, total, .. } => assert!(done <= total),

@@ -83,7 +83,7 @@ impl Toy {
         let (word, rest) = line
             .trim_end()
             .split_once(' ')
-            .unwrap_or((line.trim_end(), ""));
+            .unwrap_or_else(|| (line.trim_end(), ""));
         self.command(word, rest, now);
     }
 

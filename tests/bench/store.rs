@@ -17,6 +17,11 @@
     clippy::unwrap_used,
     reason = "a benchmark prints its figures and stops at the first failure"
 )]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "counts of a benchmark are small, and its figures are rounded anyway"
+)]
 
 mod counting;
 mod delivery;

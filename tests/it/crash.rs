@@ -85,7 +85,7 @@ fn examine(recorded: &Recorded, disk: &FaultyDisk, at: u64, label: &str) {
     );
     let violations = store.check().unwrap().violations;
     assert!(violations.is_empty(), "{label}: {violations:?}");
-    if at % 5 == 0 {
+    if at.is_multiple_of(5) {
         go_on(store, disk, found, label);
     }
 }
@@ -193,7 +193,7 @@ fn disk_may_fail_at_any_operation() {
     let seeds = runs().unwrap_or(1);
     for seed in 1..=seeds {
         for step in 0..60 {
-            let failure = [Failure::Io, Failure::NoSpace][step as usize % 2];
+            let failure = [Failure::Io, Failure::NoSpace][usize::from(step % 2 == 1)];
             run_with_failure(seed, step * 11, 1 + step % 4 * 3, failure);
         }
     }
@@ -216,7 +216,7 @@ fn many_writers_at_once_lose_nothing() {
                 for number in 0..12 {
                     let targets = start.targets();
                     let target = targets[(writer % 2) as usize * targets.len() / 2].clone();
-                    let bytes = [900, 5_000, 250_000][(number + writer) as usize % 3];
+                    let bytes = [900, 5_000, 250_000][((number + writer) % 3) as usize];
                     Op::deliver_seeded(target, bytes, writer * 100 + number).carry_out(store);
                 }
             });

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::unwrap_in_result,
     clippy::panic,
     reason = "clippy knows test functions, but not their helpers; a test fails by panicking"
 )]

@@ -1,3 +1,5 @@
+//! The authority and its leaves on disk: made, kept, renewed, mended, and never replaced in silence.
+
 use std::fs;
 
 use super::*;

@@ -109,7 +109,8 @@ pub struct Options {
     pub quota_default_bytes: Option<u64>,
     /// Page cache of the index, in bytes.
     pub cache_bytes: usize,
-    /// Stored bytes of blobs at which a volume is full.
+    /// Stored bytes of blobs at which a volume is full. Each durable commit to a volume writes a map of its pages, so
+    /// smaller ones are cheaper to write, and more files.
     pub volume_bytes_max: u64,
     /// Who does the work that deliveries leave for later.
     pub upkeep: Upkeep,
@@ -135,7 +136,7 @@ impl Default for Options {
             reserve_bytes: 64 << 20,
             quota_default_bytes: Some(5 << 30),
             cache_bytes: 8 << 20,
-            volume_bytes_max: 224 << 20,
+            volume_bytes_max: 112 << 20,
             upkeep: Upkeep::Thread {
                 quiet: Duration::from_secs(5),
             },

@@ -31,7 +31,11 @@ pub(crate) fn run() {
         (64 << 10, Content::Base64, 1_500),
         (1 << 20, Content::Noise, 150),
     ];
+    let only = std::env::var("HEIMPOST_BENCH_BYTES").ok();
     for (bytes, content, count) in cases {
+        if only.as_ref().is_some_and(|only| *only != bytes.to_string()) {
+            continue;
+        }
         for writers in [1, 10, 50] {
             measure(&house, bytes, content, writers, scaled(count));
         }

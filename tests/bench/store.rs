@@ -10,7 +10,7 @@
 //! HEIMPOST_BENCH_DIR=/mnt cargo bench --bench store
 //! ```
 //!
-//! `HEIMPOST_BENCH_SCALE` (percent, default 100) makes all of it smaller or larger.
+//! `HEIMPOST_BENCH_BYTES=4096` delivers mails of that size only. `HEIMPOST_BENCH_SCALE` (percent, default 100) makes all of it smaller or larger.
 
 #![expect(
     clippy::print_stdout,

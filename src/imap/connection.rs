@@ -405,7 +405,20 @@ fn streaming(missing: u64) -> Phase {
     }
 }
 
+/// The end of a line, as far as it may belong to the announcement of a literal. A length with more digits than are kept
+/// is shortened to one that means the same: the same number, or one beyond 64 bits.
 fn last_bytes(mut line: Vec<u8>) -> Vec<u8> {
     let surplus = line.len().saturating_sub(ANNOUNCEMENT_BYTES_MAX);
-    line.split_off(surplus)
+    let end = line.split_off(surplus);
+    let digits = line.iter().rposition(|byte| *byte == b'{').map(|at| at + 1);
+    let Some(cut) = digits.and_then(|at| line.get(at..)) else {
+        return end;
+    };
+    let (more, kept) = end.split_at(end.len().min(2));
+    if end.contains(&b'{') || !cut.iter().chain(more).all(u8::is_ascii_digit) {
+        return end;
+    }
+    let small = cut.iter().chain(more).all(|digit| *digit == b'0');
+    let head: &[u8] = if small { b"{0" } else { b"{9" };
+    [head, kept].concat()
 }

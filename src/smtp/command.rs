@@ -168,8 +168,9 @@ impl Command {
 
     /// Whether a line is an AUTH command, for which a longer limit holds.
     pub fn is_auth(line: &[u8]) -> bool {
-        let verb = line.get(..5).unwrap_or(line);
-        verb.eq_ignore_ascii_case(b"AUTH ")
+        let mut words = line.splitn(2, |byte| matches!(byte, b' ' | b'\t'));
+        let verb = words.next().unwrap_or_default();
+        verb.eq_ignore_ascii_case(b"AUTH") && words.next().is_some()
     }
 }
 

@@ -174,6 +174,7 @@ impl Streaming {
     }
 
     fn publish(self, header: Header) -> Result<Streamed> {
+        self.host.admit(self.waiting_bytes as u64)?;
         let (volumes, volume, blob) = self.stream.publish(&self.waiting, header)?;
         Ok(Streamed {
             volumes,

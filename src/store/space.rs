@@ -34,6 +34,13 @@ pub struct Space {
     pub reserve: u64,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    free: u64,
+    /// Faults of the store until then. A later one may mean that somebody else took the space.
+    faults: u64,
+}
+
 /// Keeps count of free space and of the ballast.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -42,7 +49,7 @@ pub(super) struct Guard {
     capacity_bytes_max: Option<u64>,
     reserve_bytes: u64,
     /// Free bytes as counted last; up to [`LOOK_AGAIN_BYTES`] were admitted since.
-    free: Mutex<Option<u64>>,
+    counted: Mutex<Option<Counted>>,
     admitted: AtomicU64,
     has_ballast: AtomicBool,
 }
@@ -54,7 +61,7 @@ impl Guard {
             volumes,
             capacity_bytes_max: options.capacity_bytes_max,
             reserve_bytes: options.reserve_bytes,
-            free: Mutex::new(None),
+            counted: Mutex::new(None),
             admitted: AtomicU64::new(0),
             has_ballast: AtomicBool::new(false),
         }
@@ -83,18 +90,22 @@ impl Guard {
 
     /// Whether there is room for that many bytes more above the reserve: [`Error::Full`] if not.
     pub(super) fn admit(&self, bytes: u64) -> Result<()> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = self.volumes.faults();
         let admitted = self.admitted.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let needed = self.reserve_bytes.saturating_add(bytes);
-        let counted = match *free {
-            Some(counted) if admitted < LOOK_AGAIN_BYTES && counted >= needed => counted,
-            _ => {
+        let fresh = |counted: &Counted| {
+            admitted < LOOK_AGAIN_BYTES && counted.faults == faults && counted.free >= needed
+        };
+        let free = match last.filter(fresh) {
+            Some(counted) => counted.free,
+            None => {
                 self.admitted.store(0, Ordering::Relaxed);
                 self.look()?.free
             }
         };
-        *free = Some(counted);
-        if counted < needed {
+        *last = Some(Counted { free, faults });
+        if free < needed {
             return Err(Error::Full);
         }
         Ok(())

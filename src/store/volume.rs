@@ -87,6 +87,8 @@ pub(super) trait Orphans: std::fmt::Debug + Send + std::marker::Sync {
     fn standing(&self, volume: u32, blob: u64) -> Result<Standing>;
     /// The highest blob that was ever moved here from the stage: any higher (but streamed) one is a stray copy.
     fn moved_to(&self) -> Result<u64>;
+    /// A volume failed and is opened anew.
+    fn note_fault(&self, error: &Error);
 }
 
 /// A volume file, opened when needed.
@@ -147,8 +149,11 @@ impl Volume {
         let result = self.write_on(database, sync, op);
         let broken = result.is_err() && database.begin_write().is_err();
         drop(state);
-        if broken {
+        if let Err(error) = &result
+            && broken
+        {
             self.close_after_fault(life);
+            self.orphans.note_fault(error);
         }
         let (value, number) = result?;
         Ok((value, Ticket { life, number }))

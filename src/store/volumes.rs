@@ -60,6 +60,10 @@ impl Orphans for Held {
         }
         blob::moved_to(&self.index.snapshot()?)
     }
+
+    fn note_fault(&self, error: &Error) {
+        self.index.note_fault(error);
+    }
 }
 
 /// While it exists, no copy is taken for a stray one.
@@ -89,6 +93,11 @@ impl Volumes {
             open: Mutex::new(Vec::new()),
             filling: Mutex::new(None),
         }
+    }
+
+    /// Faults of the store so far.
+    pub(super) fn faults(&self) -> u64 {
+        self.held.index.faults()
     }
 
     /// To be held from before blobs are copied until the index points to the copies. Upkeep's alone.

@@ -10,7 +10,7 @@ use crate::mail::flags::Flags;
 use crate::mail::ids::{BlobId, MailboxId, Uid};
 use crate::store::media::{Media, Memory};
 use crate::store::types::{Filing, Language, QuotaRule};
-use crate::store::{Append, Error, NewAccount, Options, Store, Upkeep, blob};
+use crate::store::{Append, BlobWriter, Error, NewAccount, Options, Store, Upkeep, blob};
 
 fn now() -> Now {
     Clock::virtual_at(Wall(1_800_000_000)).now()
@@ -76,6 +76,20 @@ fn inbox(store: &Store) -> MailboxId {
 }
 
 fn deliver(store: &Store, mailbox: MailboxId, bytes: &[u8]) -> Result<(), Error> {
+    deliver_after(
+        store.begin_blob(Some(bytes.len() as u64))?,
+        store,
+        mailbox,
+        bytes,
+    )
+}
+
+fn deliver_after(
+    mut writer: BlobWriter,
+    store: &Store,
+    mailbox: MailboxId,
+    bytes: &[u8],
+) -> Result<(), Error> {
     let filing = Filing {
         mailbox,
         flags: Flags::default(),
@@ -83,7 +97,6 @@ fn deliver(store: &Store, mailbox: MailboxId, bytes: &[u8]) -> Result<(), Error>
         prefix: Vec::new(),
         quota: QuotaRule::Exceed,
     };
-    let mut writer = store.begin_blob(Some(bytes.len() as u64))?;
     writer.write(bytes)?;
     let append = Append {
         blob: writer.finish()?,
@@ -131,6 +144,31 @@ fn full_store_refuses_mail_and_takes_deletes() {
     assert_eq!(store.expunge(inbox, None).unwrap().0, uids);
     store.settle().unwrap();
     assert!(store.check().unwrap().is_sound());
+}
+
+#[test]
+fn mails_of_unknown_size_are_refused_before_the_reserve_is_touched() {
+    let full = Options {
+        capacity_bytes_max: Some(40 << 20),
+        reserve_bytes: 8 << 20,
+        ..Options::default()
+    };
+    for bytes in [30_000, 70_000, 900_000, 3_000_000] {
+        let store = Store::open_on(Arc::new(Memory::default()), &full, now()).unwrap();
+        let inbox = inbox(&store);
+        let refusal = (0..20_000).find_map(|n| {
+            let writer = store.begin_blob(None);
+            writer
+                .and_then(|writer| deliver_after(writer, &store, inbox, &noise(n, bytes)))
+                .err()
+        });
+        assert_eq!(refusal, Some(Error::Full), "{bytes}");
+        let space = store.space().unwrap();
+        assert!(
+            space.free + (4 << 20) >= space.reserve,
+            "{bytes}: {space:?}"
+        );
+    }
 }
 
 fn digests(store: &Store, mailbox: MailboxId) -> Vec<[u8; 16]> {

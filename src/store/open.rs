@@ -65,6 +65,7 @@ impl Inner {
         &self,
         op: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.core.space.keep_afloat();
         let result = self.core.writer.commit(op);
         if self.keeper.is_none() {
             self.core.keep_up_if_due();

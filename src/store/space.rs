@@ -5,7 +5,7 @@
 //! owner's own actions go on. Deletes need free pages too: redb writes new pages before it frees old ones. A file of
 //! dead weight, the ballast, is there to be removed when even those run out, and made again when space returns.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::media::Media;
@@ -17,6 +17,9 @@ pub const BALLAST_BYTES: u64 = 8 << 20;
 
 /// Below this many free bytes the ballast goes and deletes are made in small transactions.
 pub const TIGHT_BYTES: u64 = 16 << 20;
+
+/// Below this many bytes left on the card itself, whoever took the rest, the ballast goes before any commit.
+const SINKING_BYTES: u64 = 4 << 20;
 
 /// After this many admitted bytes the free ones are counted anew.
 const LOOK_AGAIN_BYTES: u64 = 1 << 20;
@@ -41,6 +44,14 @@ struct Counted {
     faults: u64,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ballast {
+    /// A run before may have left it.
+    Unknown,
+    There,
+    Gone,
+}
+
 /// Keeps count of free space and of the ballast.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -51,7 +62,7 @@ pub(super) struct Guard {
     /// Free bytes as counted last; up to [`LOOK_AGAIN_BYTES`] were admitted since.
     counted: Mutex<Option<Counted>>,
     admitted: AtomicU64,
-    has_ballast: AtomicBool,
+    ballast: Mutex<Ballast>,
 }
 
 impl Guard {
@@ -63,7 +74,7 @@ impl Guard {
             reserve_bytes: options.reserve_bytes,
             counted: Mutex::new(None),
             admitted: AtomicU64::new(0),
-            has_ballast: AtomicBool::new(false),
+            ballast: Mutex::new(Ballast::Unknown),
         }
     }
 
@@ -122,7 +133,7 @@ impl Guard {
 
     /// Makes the ballast again if space has returned. Called by upkeep.
     pub(super) fn restore_ballast(&self) -> Result<()> {
-        if self.has_ballast.load(Ordering::Relaxed) {
+        if self.ballast() == Ballast::There {
             return Ok(());
         }
         let room = self.look()?.free;
@@ -132,9 +143,30 @@ impl Guard {
         Ok(())
     }
 
+    /// Before any commit: gives up the ballast if another program has taken even the reserve, so that flags, moves and
+    /// deletes go on.
+    pub(super) fn keep_afloat(&self) {
+        let is_sinking =
+            || matches!(self.media.free_bytes(), Ok(Some(free)) if free < SINKING_BYTES);
+        if self.ballast() != Ballast::Gone
+            && is_sinking()
+            && let Err(error) = self.set_ballast(0)
+        {
+            tracing::warn!(%error, "the ballast cannot be removed");
+        }
+    }
+
+    fn ballast(&self) -> Ballast {
+        *self.ballast.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set_ballast(&self, bytes: u64) -> Result<()> {
+        let mut ballast = self.ballast.lock().unwrap_or_else(PoisonError::into_inner);
         self.media.set_ballast(bytes).map_err(Error::io)?;
-        self.has_ballast.store(bytes > 0, Ordering::Relaxed);
+        *ballast = match bytes {
+            0 => Ballast::Gone,
+            _ => Ballast::There,
+        };
         Ok(())
     }
 }

@@ -31,6 +31,10 @@ const ADDRESSES_DIFFER: &[(&str, &str)] = &[
         "8-bit text that is not UTF-8 is read as windows-1252",
     ),
     (
+        "pop3-bare-lf",
+        "8-bit text that is not UTF-8 is read as windows-1252",
+    ),
+    (
         "unterminated-quotes",
         "no address is made up from inside of quotes",
     ),

@@ -164,11 +164,6 @@ impl Index {
         health.last_fault = Some(error.to_string());
     }
 
-    /// Faults so far.
-    pub(super) fn faults(&self) -> u64 {
-        self.lock_health().faults
-    }
-
     pub(super) fn health(&self) -> Health {
         self.lock_health().clone()
     }

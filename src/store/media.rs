@@ -150,7 +150,11 @@ impl Media for Directory {
             return self.remove(BALLAST);
         }
         let file = File::create(self.path.join(BALLAST))?;
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?;
+        let allocated = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes);
+        if let Err(error) = allocated {
+            self.remove(BALLAST)?;
+            return Err(error.into());
+        }
         file.sync_all()
     }
 

@@ -21,6 +21,10 @@ pub const TIGHT_BYTES: u64 = 16 << 20;
 /// Below this many bytes left on the card itself, whoever took the rest, the ballast goes before any commit.
 const SINKING_BYTES: u64 = 4 << 20;
 
+/// Below this many bytes left on the card, space inside a volume does not count: redb may use a part of the file that
+/// the file system has not backed yet.
+const BACKED_BYTES_MIN: u64 = 2 << 20;
+
 /// After this many admitted bytes the free ones are counted anew.
 const LOOK_AGAIN_BYTES: u64 = 1 << 20;
 
@@ -35,13 +39,6 @@ pub struct Space {
     pub free: u64,
     /// Free bytes that mail may not take.
     pub reserve: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Counted {
-    free: u64,
-    /// Faults of the store until then. A later one may mean that somebody else took the space.
-    faults: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +57,7 @@ pub(super) struct Guard {
     capacity_bytes_max: Option<u64>,
     reserve_bytes: u64,
     /// Free bytes as counted last; up to [`LOOK_AGAIN_BYTES`] were admitted since.
-    counted: Mutex<Option<Counted>>,
+    counted: Mutex<Option<u64>>,
     admitted: AtomicU64,
     ballast: Mutex<Ballast>,
 }
@@ -87,7 +84,10 @@ impl Guard {
             .map(|most| most.saturating_sub(used));
         let free = on_card.into_iter().chain(in_bounds).min();
         let free = free.unwrap_or(u64::MAX / 2);
-        let free = free.saturating_add(self.volumes.reusable_bytes());
+        let free = match on_card {
+            Some(bytes) if bytes < BACKED_BYTES_MIN => free,
+            _ => free.saturating_add(self.volumes.reusable_bytes()),
+        };
         Ok(Space {
             capacity: self
                 .capacity_bytes_max
@@ -102,20 +102,18 @@ impl Guard {
     /// Whether there is room for that many bytes more above the reserve: [`Error::Full`] if not.
     pub(super) fn admit(&self, bytes: u64) -> Result<()> {
         let mut last = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let faults = self.volumes.faults();
         let admitted = self.admitted.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let needed = self.reserve_bytes.saturating_add(bytes);
-        let fresh = |counted: &Counted| {
-            admitted < LOOK_AGAIN_BYTES && counted.faults == faults && counted.free >= needed
-        };
-        let free = match last.filter(fresh) {
-            Some(counted) => counted.free,
+        let is_fresh =
+            |free: &u64| admitted < LOOK_AGAIN_BYTES && *free >= needed && !self.is_sinking();
+        let free = match last.filter(is_fresh) {
+            Some(free) => free,
             None => {
                 self.admitted.store(0, Ordering::Relaxed);
                 self.look()?.free
             }
         };
-        *last = Some(Counted { free, faults });
+        *last = Some(free);
         if free < needed {
             return Err(Error::Full);
         }
@@ -136,8 +134,10 @@ impl Guard {
         if self.ballast() == Ballast::There {
             return Ok(());
         }
-        let room = self.look()?.free;
-        if room >= self.reserve_bytes.saturating_add(BALLAST_BYTES) {
+        let needed = self.reserve_bytes.saturating_add(BALLAST_BYTES);
+        // A file of its own cannot use what is free inside a volume.
+        let on_card = self.media.free_bytes().map_err(Error::io)?;
+        if self.look()?.free >= needed && on_card.is_none_or(|bytes| bytes >= needed) {
             self.set_ballast(BALLAST_BYTES)?;
         }
         Ok(())
@@ -146,14 +146,16 @@ impl Guard {
     /// Before any commit: gives up the ballast if another program has taken even the reserve, so that flags, moves and
     /// deletes go on.
     pub(super) fn keep_afloat(&self) {
-        let is_sinking =
-            || matches!(self.media.free_bytes(), Ok(Some(free)) if free < SINKING_BYTES);
         if self.ballast() != Ballast::Gone
-            && is_sinking()
+            && self.is_sinking()
             && let Err(error) = self.set_ballast(0)
         {
             tracing::warn!(%error, "the ballast cannot be removed");
         }
+    }
+
+    fn is_sinking(&self) -> bool {
+        matches!(self.media.free_bytes(), Ok(Some(free)) if free < SINKING_BYTES)
     }
 
     fn ballast(&self) -> Ballast {

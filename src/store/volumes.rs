@@ -95,11 +95,6 @@ impl Volumes {
         }
     }
 
-    /// Faults of the store so far.
-    pub(super) fn faults(&self) -> u64 {
-        self.held.index.faults()
-    }
-
     /// To be held from before blobs are copied until the index points to the copies. Upkeep's alone.
     pub(super) fn copying(&self) -> Copying {
         self.held.copying.store(true, Ordering::SeqCst);

@@ -53,10 +53,10 @@ fn address_of(app: &App, service: &str) -> SocketAddr {
     found.unwrap().1
 }
 
-async fn status(settings: &Settings) -> Vec<String> {
+async fn command(settings: &Settings, operation: Operation) -> Vec<String> {
     let settings = settings.clone();
     let run = move || {
-        let (operation, mut lines) = (Operation::Status(Format::Table), Lines::default());
+        let mut lines = Lines::default();
         connect::run(&operation, &settings, &Clock::system(), &mut lines).unwrap();
         lines.0
     };
@@ -161,9 +161,16 @@ async fn a_command_says_the_same_with_and_without_the_daemon() {
     let dir = tempfile::tempdir().unwrap();
     let settings = settings(&dir.path().join("data"));
     let app = start(&settings).await;
-    let with = status(&settings).await;
+    let alias = Operation::AliasAdd {
+        from: "info@heimpost.local".to_owned(),
+        to: vec!["anna@heimpost.local".to_owned()],
+    };
+    command(&settings, alias).await;
+    let list = || command(&settings, Operation::AliasList(Format::Json));
+    let with = list().await;
     assert_eq!(stop(app).await, Stopped::Clean);
-    assert_eq!(status(&settings).await, with);
+    assert!(with.concat().contains("info@heimpost.local"), "{with:?}");
+    assert_eq!(list().await, with);
 }
 
 #[tokio::test]

@@ -21,10 +21,6 @@ pub const TIGHT_BYTES: u64 = 16 << 20;
 /// Below this many bytes left on the card itself, whoever took the rest, the ballast goes before any commit.
 const SINKING_BYTES: u64 = 4 << 20;
 
-/// Below this many bytes left on the card, space inside a volume does not count: redb may use a part of the file that
-/// the file system has not backed yet.
-const BACKED_BYTES_MIN: u64 = 2 << 20;
-
 /// After this many admitted bytes the free ones are counted anew.
 const LOOK_AGAIN_BYTES: u64 = 1 << 20;
 
@@ -84,10 +80,7 @@ impl Guard {
             .map(|most| most.saturating_sub(used));
         let free = on_card.into_iter().chain(in_bounds).min();
         let free = free.unwrap_or(u64::MAX / 2);
-        let free = match on_card {
-            Some(bytes) if bytes < BACKED_BYTES_MIN => free,
-            _ => free.saturating_add(self.volumes.reusable_bytes()),
-        };
+        let free = free.saturating_add(self.volumes.reusable_bytes());
         Ok(Space {
             capacity: self
                 .capacity_bytes_max

@@ -99,12 +99,11 @@ impl Guard {
         let needed = self.reserve_bytes.saturating_add(bytes);
         let is_fresh =
             |free: &u64| admitted < LOOK_AGAIN_BYTES && *free >= needed && !self.is_sinking();
-        let free = match last.filter(is_fresh) {
-            Some(free) => free,
-            None => {
-                self.admitted.store(0, Ordering::Relaxed);
-                self.look()?.free
-            }
+        let free = if let Some(free) = last.filter(is_fresh) {
+            free
+        } else {
+            self.admitted.store(0, Ordering::Relaxed);
+            self.look()?.free
         };
         *last = Some(free);
         if free < needed {

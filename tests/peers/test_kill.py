@@ -1,7 +1,7 @@
 """Clients of every kind work while the daemon is killed again and again: nothing that was answered is lost or doubled.
 
-Each mail has a name in its subject and a body that follows from the name. The ledger knows where a mail may be: one place
-once a command is answered, two while its answer is outstanding. HEIMPOST_ROUNDS sets the number of kills (5).
+Each mail has a name in its subject and a body that follows from the name. The ledger knows where a mail may be: one
+place once a command is answered, two while its answer is outstanding. HEIMPOST_ROUNDS sets the number of kills (5).
 """
 
 import contextlib

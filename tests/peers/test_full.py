@@ -10,6 +10,7 @@ import json
 import os
 import poplib
 import re
+import shutil
 import smtplib
 import subprocess
 import threading
@@ -66,6 +67,7 @@ class Full(unittest.TestCase):
     def setUp(self):
         self.box = Box(CONFIG)
         card = self.card = Card(self.box)
+        self.addCleanup(shutil.rmtree, self.box.home, ignore_errors=True)
         self.addCleanup(card.unmount)
         if card.mounted.returncode != 0:
             print(f"skipped: {card.mounted.stderr.strip()}")

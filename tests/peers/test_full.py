@@ -25,6 +25,7 @@ CARD_BYTES = 96 << 20
 # The smallest reserve that may be set.
 CONFIG = "[auth]\nplaintext_without_tls = true\n[storage]\nreserve = '8M'\n"
 REFUSALS = 20
+NEARLY_FULL_BYTES = 4 << 20
 FLOWS_AGAIN_SECONDS = 20
 SIZES = [3_000, 40_000, 700, 200_000, 9_000, 1_500_000, 2_000, 65_000]
 
@@ -206,7 +207,9 @@ class Full(unittest.TestCase):
         for number in range(ROUNDS):
             self.fill()
             status = self.status()
-            self.assertEqual((status["faults"], status["takes_mail"]), (0, False))
+            self.assertEqual(status["faults"], 0)
+            # What upkeep wins back by packing may be taken again: a little above the reserve, or nothing.
+            self.assertLess(status["free_bytes"] - status["reserve_bytes"], NEARLY_FULL_BYTES)
             taken = sum(map(len, self.answered.values()))
             self.assertGreater(taken, 100)
             self.audit()

@@ -13,7 +13,8 @@ pub(super) const FRAME_BYTES: usize = 65_392;
 /// Sizes of pieces: each is a little less than a power of two, for redb's page header and the key.
 const LADDER: [usize; 5] = [65_400, 32_600, 16_200, 8_000, 4_000];
 
-/// zstd's level.
+/// zstd's level. On the mix of `tests/bench` level 1 leaves 0.713 of the bytes, 3 0.710, 6 and 9 0.709, for 3.4, 3.5, 5.2
+/// and 7.3 seconds of CPU.
 const LEVEL: i32 = 3;
 
 const RAW: u8 = 0;

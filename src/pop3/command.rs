@@ -4,44 +4,66 @@ use crate::mail::secret::Secret;
 
 /// A well-formed command.
 #[derive(Clone, Debug)]
-pub(super) enum Command {
+pub enum Command {
+    /// `USER` with a login name.
     User(String),
+    /// `PASS`
     Pass(Secret<String>),
+    /// `AUTH` (RFC 5034).
     Auth {
+        /// SASL mechanism as sent.
         mechanism: String,
+        /// Initial response, in base64 as sent.
         initial: Option<String>,
     },
+    /// `STLS` (RFC 2595).
     Stls,
+    /// `UTF8` (RFC 6856).
     Utf8,
+    /// `STAT`
     Stat,
+    /// `LIST`, of one message or of all.
     List(Option<Number>),
+    /// `UIDL`, of one message or of all.
     Uidl(Option<Number>),
+    /// `RETR`
     Retr(Number),
+    /// `TOP`
     Top {
+        /// Which message.
         number: Number,
+        /// Lines of its body.
         lines: u64,
     },
+    /// `DELE`
     Dele(Number),
+    /// `RSET`
     Rset,
+    /// `NOOP`
     Noop,
+    /// `CAPA` (RFC 2449).
     Capa,
+    /// `LANG` (RFC 6856), with a language or asking for the list.
     Lang(Option<String>),
+    /// `QUIT`
     Quit,
 }
 
 /// A message number as sent; whether there is such a message is the maildrop's matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Number(pub(super) u64);
+pub struct Number(pub u64);
 
 /// Why a line is no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CommandError {
+pub enum CommandError {
+    /// No command of that name.
     Unknown,
+    /// Arguments missing, wrong or too many.
     Arguments,
 }
 
 /// Parses one line without its line end.
-pub(super) fn parse(line: &[u8]) -> Result<Command, CommandError> {
+pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
     let (keyword, rest) = match line.iter().position(|byte| *byte == b' ') {
         Some(at) => (line.get(..at), line.get(at + 1..)),
         None => (Some(line), None),

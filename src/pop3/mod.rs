@@ -12,7 +12,7 @@
 //! - Header bytes above 127 go out as they are, with and without the UTF8 command: SMTPUTF8 is not accepted, so they are
 //!   unlabelled legacy mail and none of the internationalized messages of RFC 6856 2.1.
 
-mod command;
+pub mod command;
 mod maildrop;
 mod reply;
 mod retrieval;

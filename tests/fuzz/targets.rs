@@ -36,6 +36,7 @@ pub(super) const TARGETS: &[(&str, Target)] = &[
     ("smtp_data", syntax::smtp_data),
     ("imap_command", syntax::imap_command),
     ("imap_connection", syntax::imap_connection),
+    ("pop3_command", syntax::pop3_command),
     ("sasl", syntax::sasl),
     ("config", surroundings::config),
     ("control_request", surroundings::control_request),

@@ -183,7 +183,7 @@ fn is_imap_session(name: &str) -> bool {
 }
 
 fn is_pop3_session(name: &str) -> bool {
-    name.starts_with("pop3_")
+    name.starts_with("pop3_") && name != "pop3_command"
 }
 
 #[test]

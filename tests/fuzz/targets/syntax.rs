@@ -9,6 +9,7 @@ use heimpost::imap::syntax::parse_command;
 use heimpost::imap::syntax::render::string;
 use heimpost::mail::ids::AccountId;
 use heimpost::mail::mailbox_name::MailboxName;
+use heimpost::pop3::command as pop3;
 use heimpost::sasl::{Context, Exchange, Mechanism, Step};
 use heimpost::smtp::command::Command;
 use heimpost::smtp::data::{Dots, LineCheck, Progress};
@@ -20,6 +21,21 @@ pub(super) fn smtp_command(data: &[u8]) {
         Ok(Command::Auth { .. }) => assert!(Command::is_auth(data)),
         Ok(_) => assert!(!data.contains(&b'\n')),
         Err(error) => assert!(!error.to_string().contains('\n')),
+    }
+}
+
+/// A keyword's case does not matter, and no debug output shows a password.
+pub(super) fn pop3_command(data: &[u8]) {
+    let show = |line: &[u8]| format!("{:?}", pop3::parse(line));
+    let keyword = data
+        .iter()
+        .position(|byte| *byte == b' ')
+        .unwrap_or(data.len());
+    let (keyword, rest) = data.split_at(keyword);
+    let lower = [&keyword.to_ascii_lowercase(), rest].concat();
+    assert_eq!(show(data), show(&lower));
+    if keyword.eq_ignore_ascii_case(b"PASS") && pop3::parse(data).is_ok() {
+        assert_eq!(show(data), "Ok(Pass(***))");
     }
 }
 

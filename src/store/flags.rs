@@ -9,20 +9,6 @@ use super::{Result, Store};
 use crate::mail::flags::{FlagBits, Flags};
 use crate::mail::ids::{MailboxId, ModSeq, Uid};
 
-fn apply(action: FlagAction, before: FlagBits, given: FlagBits) -> FlagBits {
-    match action {
-        FlagAction::Replace => given,
-        FlagAction::Add => FlagBits {
-            system: before.system.union(given.system),
-            keywords: before.keywords | given.keywords,
-        },
-        FlagAction::Remove => FlagBits {
-            system: before.system.difference(given.system),
-            keywords: before.keywords & !given.keywords,
-        },
-    }
-}
-
 /// What a flag update is asked to do.
 struct Wanted {
     action: FlagAction,
@@ -54,7 +40,7 @@ fn update(
             update.modified.push(row.uid);
             continue;
         }
-        let flags = apply(wanted.action, row.flags, given);
+        let flags = wanted.action.apply(row.flags, given);
         if flags != row.flags {
             ledger.counters.discount_flags(row.flags);
             ledger.counters.count_flags(flags);

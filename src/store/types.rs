@@ -234,6 +234,23 @@ pub enum FlagAction {
     Remove,
 }
 
+impl FlagAction {
+    /// The flags that a message with `before` has after it, `given` those of the command.
+    pub fn apply(self, before: FlagBits, given: FlagBits) -> FlagBits {
+        match self {
+            Self::Replace => given,
+            Self::Add => FlagBits {
+                system: before.system.union(given.system),
+                keywords: before.keywords | given.keywords,
+            },
+            Self::Remove => FlagBits {
+                system: before.system.difference(given.system),
+                keywords: before.keywords & !given.keywords,
+            },
+        }
+    }
+}
+
 /// What a flag update did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlagUpdate {

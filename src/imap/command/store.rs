@@ -17,7 +17,7 @@ use crate::imap::syntax::sequence::SequenceSet;
 use crate::mail::flags::{FlagBits, Flags, Keyword};
 use crate::mail::ids::{ModSeq, Uid};
 use crate::store::Result;
-use crate::store::types::{FlagAction, MessageRow};
+use crate::store::types::MessageRow;
 
 /// Messages changed in one commit.
 const BATCH_MESSAGES: usize = 1000;
@@ -152,8 +152,7 @@ impl StoreTask {
         let before: BTreeMap<Uid, &MessageRow> = before.iter().map(|row| (row.uid, row)).collect();
         for row in changed {
             let foreseen = before.get(&row.uid).is_some_and(|old| {
-                selected.view.knows(old)
-                    && row.flags == foresee(self.store.action, old.flags, given)
+                selected.view.knows(old) && row.flags == self.store.action.apply(old.flags, given)
             });
             if !foreseen {
                 continue;
@@ -195,21 +194,6 @@ fn settle(changed: &[MessageRow], selected: &mut Selected) {
         && changed.iter().all(|row| selected.view.knows(row))
     {
         selected.view.advance(first.modseq);
-    }
-}
-
-/// What the client believes a message's flags are after its change.
-fn foresee(action: FlagAction, before: FlagBits, given: FlagBits) -> FlagBits {
-    match action {
-        FlagAction::Replace => given,
-        FlagAction::Add => FlagBits {
-            system: before.system.union(given.system),
-            keywords: before.keywords | given.keywords,
-        },
-        FlagAction::Remove => FlagBits {
-            system: before.system.difference(given.system),
-            keywords: before.keywords & !given.keywords,
-        },
     }
 }
 

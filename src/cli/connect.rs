@@ -92,6 +92,7 @@ pub fn store_options(settings: &Settings) -> Options {
         capacity_bytes_max: settings.storage.capacity_max,
         reserve_bytes: settings.storage.reserve,
         quota_default_bytes: Some(settings.account.quota_default),
+        thresholds: settings.storage.thresholds,
         ..Options::default()
     }
 }

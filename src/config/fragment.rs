@@ -24,6 +24,8 @@ pub(super) struct Fragment {
     pub(super) auth: AuthFragment,
     pub(super) storage: StorageFragment,
     pub(super) account: AccountFragment,
+    pub(super) room: RoomFragment,
+    pub(super) panel: PanelFragment,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,12 +72,36 @@ pub(super) struct AuthFragment {
 pub(super) struct StorageFragment {
     pub(super) capacity_max: Value<Size>,
     pub(super) reserve: Value<Size>,
+    pub(super) notice_percent: Value<u32>,
+    pub(super) warning_percent: Value<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct AccountFragment {
     pub(super) quota_default: Value<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RoomFragment {
+    pub(super) trash_days: Value<u32>,
+    pub(super) junk_days: Value<u32>,
+    pub(super) fetched_days: Value<u32>,
+    pub(super) archive_months: Value<u32>,
+    pub(super) hooks: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PanelFragment {
+    pub(super) backend: Value<String>,
+    pub(super) chip: Value<String>,
+    pub(super) led: Value<u32>,
+    pub(super) button: Value<u32>,
+    pub(super) active_low: Value<bool>,
+    pub(super) button_active_low: Value<bool>,
+    pub(super) quiet: Value<bool>,
 }
 
 /// A size: a number of bytes, or a text such as `"5G"`.

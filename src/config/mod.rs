@@ -11,8 +11,8 @@ mod size;
 use std::path::{Path, PathBuf};
 
 pub use settings::{
-    AccountSettings, AuthSettings, Limits, Listen, PasswordStorage, Settings, StorageSettings,
-    TlsSource,
+    AccountSettings, AuthSettings, Limits, Listen, PanelBackend, PanelSettings, PasswordStorage,
+    RoomSettings, Settings, StorageSettings, TlsSource,
 };
 pub use size::parse_bytes;
 

@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::fragment::{Fragment, LimitsFragment, ListenFragment, Size, TlsFragment, Value, Values};
+use super::fragment::{
+    Fragment, LimitsFragment, ListenFragment, PanelFragment, RoomFragment, Size, StorageFragment,
+    TlsFragment, Value, Values,
+};
 use super::size::parse_bytes;
 use crate::mail::address::Domain;
-use crate::store::types::Language;
+use crate::store::types::{Language, Thresholds};
 
 /// Everything that a file or a default decides.
 #[derive(Clone, Debug)]
@@ -36,6 +39,10 @@ pub struct Settings {
     pub storage: StorageSettings,
     /// Accounts.
     pub account: AccountSettings,
+    /// What "make room" removes.
+    pub room: RoomSettings,
+    /// LED and button.
+    pub panel: PanelSettings,
 }
 
 /// Socket addresses per service; an empty list is a service switched off. An IPv6 wildcard address takes IPv6 only, so
@@ -110,6 +117,59 @@ pub struct StorageSettings {
     pub capacity_max: Option<u64>,
     /// Bytes kept free for deletes and the box's own mail.
     pub reserve: u64,
+    /// Where people are told of accounts and cards that fill up.
+    pub thresholds: Thresholds,
+}
+
+/// What "make room" removes and where the owner's own programs for it lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomSettings {
+    /// Mail that has lain in Trash for that many days goes.
+    pub trash_days: u32,
+    /// Mail that has lain in Junk for that many days goes.
+    pub junk_days: u32,
+    /// Mail that has lain in "Fetched" for that many days goes.
+    pub fetched_days: u32,
+    /// Mail in INBOX older than that many months moves to Archive/YYYY; `None` for never.
+    pub archive_months: Option<u32>,
+    /// Directory of programs that run afterwards, in the order of their names.
+    pub hooks: PathBuf,
+}
+
+/// LED and button.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PanelSettings {
+    /// How to reach them.
+    pub backend: PanelBackend,
+    /// Label of the GPIO chip, or name of the LED with `leds-class`; the board's if there is none.
+    pub chip: Option<String>,
+    /// Offset of the LED's line; the board's if there is none.
+    pub led: Option<u32>,
+    /// Offset of the button's line; the board's if there is none.
+    pub button: Option<u32>,
+    /// Whether the LED is lit by a low level.
+    pub active_low: bool,
+    /// Whether the pressed button gives a low level, as one to ground does.
+    pub button_active_low: bool,
+    /// Whether all is well is told by a short tick instead of steady light.
+    pub quiet: bool,
+}
+
+/// How LED and button are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanelBackend {
+    /// Whatever this board and kernel have.
+    Auto,
+    /// The older character device interface, by linux-embedded-hal.
+    LinuxEmbeddedHal,
+    /// The newer one, by gpiocdev.
+    Gpiocdev,
+    /// A LED of the kernel's; no button.
+    LedsClass,
+    /// Neither; for desks and tests.
+    Sim,
+    /// None.
+    Off,
 }
 
 /// Accounts.
@@ -126,6 +186,10 @@ const CONNECTIONS_RANGE: (u64, u64) = (1, 4096);
 const RESERVE_RANGE: (u64, u64) = (8 << 20, 1 << 40);
 const CAPACITY_RANGE: (u64, u64) = (64 << 20, 1 << 50);
 const QUOTA_RANGE: (u64, u64) = (1 << 20, 1 << 50);
+const PERCENT_RANGE: (u64, u64) = (50, 99);
+const ROOM_DAYS_RANGE: (u64, u64) = (1, 3650);
+/// 0 is never.
+const ARCHIVE_MONTHS_RANGE: (u64, u64) = (0, 1200);
 
 /// A problem with its byte offset in the file.
 type Problem = (usize, String);
@@ -150,18 +214,44 @@ impl Settings {
             storage: StorageSettings {
                 capacity_max: None,
                 reserve: 64 << 20,
+                thresholds: Thresholds::default(),
             },
             account: AccountSettings {
                 quota_default: 5 << 30,
+            },
+            room: RoomSettings {
+                trash_days: 30,
+                junk_days: 30,
+                fetched_days: 30,
+                archive_months: None,
+                hooks: PathBuf::from("heimpost-data/storage-full.d"),
+            },
+            panel: PanelSettings {
+                backend: PanelBackend::Sim,
+                chip: None,
+                led: None,
+                button: None,
+                active_low: false,
+                button_active_low: true,
+                quiet: false,
             },
         }
     }
 
     fn appliance() -> Self {
+        let desk = Self::desk();
         Self {
             data: PathBuf::from("/var/lib/heimpost"),
             listen: Listen::well_known(),
-            ..Self::desk()
+            room: RoomSettings {
+                hooks: PathBuf::from("/etc/heimpost/storage-full.d"),
+                ..desk.room
+            },
+            panel: PanelSettings {
+                backend: PanelBackend::Auto,
+                ..desk.panel
+            },
+            ..desk
         }
     }
 }
@@ -255,15 +345,7 @@ pub(super) fn check(fragment: Fragment) -> Result<Settings, Problem> {
             password_storage: password_storage(fragment.auth.password_storage)?
                 .unwrap_or(standard.auth.password_storage),
         },
-        storage: StorageSettings {
-            capacity_max: size(
-                "storage.capacity_max",
-                fragment.storage.capacity_max,
-                CAPACITY_RANGE,
-            )?,
-            reserve: size("storage.reserve", fragment.storage.reserve, RESERVE_RANGE)?
-                .unwrap_or(standard.storage.reserve),
-        },
+        storage: storage(fragment.storage, &standard.storage)?,
         account: AccountSettings {
             quota_default: size(
                 "account.quota_default",
@@ -272,6 +354,8 @@ pub(super) fn check(fragment: Fragment) -> Result<Settings, Problem> {
             )?
             .unwrap_or(standard.account.quota_default),
         },
+        room: room(fragment.room, standard.room)?,
+        panel: panel(fragment.panel, standard.panel)?,
     })
 }
 
@@ -445,6 +529,97 @@ fn limits(fragment: LimitsFragment, standard: &Limits) -> Result<Limits, Problem
         )?
         .unwrap_or(standard.connections_per_address_max),
     })
+}
+
+fn storage(
+    fragment: StorageFragment,
+    standard: &StorageSettings,
+) -> Result<StorageSettings, Problem> {
+    let capacity = fragment.capacity_max;
+    Ok(StorageSettings {
+        capacity_max: size("storage.capacity_max", capacity, CAPACITY_RANGE)?,
+        reserve: size("storage.reserve", fragment.reserve, RESERVE_RANGE)?
+            .unwrap_or(standard.reserve),
+        thresholds: thresholds(fragment.notice_percent, fragment.warning_percent)?,
+    })
+}
+
+fn thresholds(notice: Value<u32>, warning: Value<u32>) -> Result<Thresholds, Problem> {
+    let start = notice.as_ref().or(warning.as_ref());
+    let start = start.map_or(0, |value| value.span().start);
+    let standard = Thresholds::default();
+    let notice = percent("storage.notice_percent", notice)?;
+    let warning = percent("storage.warning_percent", warning)?;
+    let notice_percent = notice.unwrap_or(standard.notice_percent);
+    let warning_percent = warning.unwrap_or(standard.warning_percent);
+    if notice_percent >= warning_percent {
+        let problem = format!(
+            "storage.notice_percent = {notice_percent} is not below storage.warning_percent = {warning_percent}"
+        );
+        return Err((start, problem));
+    }
+    Ok(Thresholds {
+        notice_percent,
+        warning_percent,
+    })
+}
+
+fn percent(key: &str, value: Value<u32>) -> Result<Option<u8>, Problem> {
+    let value = count(key, value, PERCENT_RANGE)?;
+    Ok(value.and_then(|percent| u8::try_from(percent).ok()))
+}
+
+fn room(fragment: RoomFragment, standard: RoomSettings) -> Result<RoomSettings, Problem> {
+    let days = |key: &str, value, standard| {
+        count(key, value, ROOM_DAYS_RANGE).map(|days| days.unwrap_or(standard))
+    };
+    let months = count(
+        "room.archive_months",
+        fragment.archive_months,
+        ARCHIVE_MONTHS_RANGE,
+    )?;
+    Ok(RoomSettings {
+        trash_days: days("room.trash_days", fragment.trash_days, standard.trash_days)?,
+        junk_days: days("room.junk_days", fragment.junk_days, standard.junk_days)?,
+        fetched_days: days(
+            "room.fetched_days",
+            fragment.fetched_days,
+            standard.fetched_days,
+        )?,
+        archive_months: months.filter(|months| *months > 0),
+        hooks: path("room.hooks", fragment.hooks)?.unwrap_or(standard.hooks),
+    })
+}
+
+fn panel(fragment: PanelFragment, standard: PanelSettings) -> Result<PanelSettings, Problem> {
+    Ok(PanelSettings {
+        backend: panel_backend(fragment.backend)?.unwrap_or(standard.backend),
+        chip: plain(fragment.chip),
+        led: plain(fragment.led),
+        button: plain(fragment.button),
+        active_low: plain(fragment.active_low).unwrap_or(standard.active_low),
+        button_active_low: plain(fragment.button_active_low).unwrap_or(standard.button_active_low),
+        quiet: plain(fragment.quiet).unwrap_or(standard.quiet),
+    })
+}
+
+fn panel_backend(value: Value<String>) -> Result<Option<PanelBackend>, Problem> {
+    let Some(value) = value else { return Ok(None) };
+    Ok(Some(match value.get_ref().as_str() {
+        "auto" => PanelBackend::Auto,
+        "linux-embedded-hal" => PanelBackend::LinuxEmbeddedHal,
+        "gpiocdev" => PanelBackend::Gpiocdev,
+        "leds-class" => PanelBackend::LedsClass,
+        "sim" => PanelBackend::Sim,
+        "off" => PanelBackend::Off,
+        other => {
+            let problem = format!(
+                "panel.backend = \"{other}\": \"auto\", \"linux-embedded-hal\", \"gpiocdev\", \"leds-class\", \
+                 \"sim\" or \"off\" is right"
+            );
+            return Err((value.span().start, problem));
+        }
+    }))
 }
 
 fn password_storage(value: Value<String>) -> Result<Option<PasswordStorage>, Problem> {

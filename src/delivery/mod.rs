@@ -6,5 +6,6 @@
 
 pub mod intake;
 pub mod local;
+pub mod notice;
 pub mod route;
 pub mod submission;

@@ -20,6 +20,8 @@ pub enum Change {
     Messages(MailboxId),
     /// A mailbox was created, renamed, deleted or (un)subscribed.
     Mailboxes,
+    /// The account's [`Level`](super::types::Level) or the card's is another one.
+    Level,
     /// The account itself was removed or its credentials changed.
     Account,
 }

@@ -13,12 +13,16 @@ pub mod device;
 pub mod expunge;
 #[doc(hidden)]
 pub mod faulty;
+pub mod growth;
+pub mod level;
 pub mod mailbox;
 pub mod media;
 pub mod pop3;
 pub mod recount;
+pub mod told;
 pub mod transfer;
 pub mod types;
+pub mod waiting;
 
 mod append;
 mod blob;
@@ -64,7 +68,7 @@ use change::Subscription;
 pub use engine::Health;
 use open::Inner;
 pub use tx::Snapshot;
-use types::{Filing, Language};
+use types::{Filing, Language, Thresholds};
 
 /// What goes wrong in the store, by whose matter it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +111,8 @@ pub struct Options {
     pub reserve_bytes: u64,
     /// Quota of accounts that have none of their own; `None` for no limit.
     pub quota_default_bytes: Option<u64>,
+    /// Where levels begin.
+    pub thresholds: Thresholds,
     /// Page cache of the index, in bytes.
     pub cache_bytes: usize,
     /// Stored bytes of blobs at which a volume is full. Each durable commit to a volume writes a map of its pages, so
@@ -135,6 +141,7 @@ impl Default for Options {
             capacity_bytes_max: None,
             reserve_bytes: 64 << 20,
             quota_default_bytes: Some(5 << 30),
+            thresholds: Thresholds::default(),
             cache_bytes: 8 << 20,
             volume_bytes_max: 112 << 20,
             upkeep: Upkeep::Thread {

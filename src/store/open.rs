@@ -165,6 +165,11 @@ impl Store {
         BlobWriter::new(Arc::<Core>::clone(&self.0.core))
     }
 
+    /// Begins a blob of the house's own (warnings, receipts): it may use the reserve.
+    pub fn begin_own_blob(&self) -> Result<BlobWriter> {
+        todo!()
+    }
+
     /// Opens a blob for reading.
     pub fn blob(&self, id: BlobId) -> Result<BlobReader> {
         let volumes = Arc::clone(&self.0.core.volumes);

@@ -1,7 +1,7 @@
 //! The rows that the store gives and takes, as callers see them. How they lie on disk is `schema`'s matter.
 
 use crate::clock::Wall;
-use crate::mail::address::Address;
+use crate::mail::address::{Address, ReversePath};
 use crate::mail::flags::{FlagBits, Flags, Keyword, SpecialUse};
 use crate::mail::ids::{AccountId, BlobId, DeviceId, MailboxId, ModSeq, Serial, Uid, UidValidity};
 use crate::mail::mailbox_name::MailboxName;
@@ -40,6 +40,84 @@ pub struct Usage {
     pub bytes: u64,
     /// Number of messages.
     pub messages: u64,
+}
+
+/// How full something is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Nothing to say.
+    #[default]
+    Ok,
+    /// From `notice_percent` on.
+    Notice,
+    /// From `warning_percent` on.
+    Warning,
+    /// Mail is being deferred.
+    Full,
+    /// The store cannot write. Of the card only.
+    Fault,
+}
+
+/// Where levels begin, in hundredths of the limit; notice below warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// [`Level::Notice`]
+    pub notice_percent: u8,
+    /// [`Level::Warning`]
+    pub warning_percent: u8,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            notice_percent: 80,
+            warning_percent: 95,
+        }
+    }
+}
+
+/// What can fill up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The card, or what `capacity_bytes_max` leaves of it.
+    Card,
+    /// An account's quota.
+    Account(AccountId),
+}
+
+/// How full something is, in numbers and as one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// The word.
+    pub level: Level,
+    /// Bytes in use.
+    pub used: u64,
+    /// Bytes at which it is full: the quota, or what the card takes without its reserve. `None` for no limit.
+    pub limit: Option<u64>,
+}
+
+/// What was in use at the end of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Days since 1970-01-01, UTC.
+    pub day: u32,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// A sender whose mail waits outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its address; `None` is the null sender.
+    pub from: ReversePath,
+    /// First and last try.
+    pub first: Wall,
+    /// See `first`.
+    pub last: Wall,
+    /// Size of the largest mail that was announced, if any was.
+    pub bytes: Option<u64>,
+    /// Number of tries.
+    pub tries: u32,
 }
 
 /// What a password is checked against.

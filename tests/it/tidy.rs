@@ -14,23 +14,30 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("auth", &["store", "mail", "clock"]),
     ("sasl", &["auth", "machine", "mail"]),
     ("machine", &["auth", "clock", "wake"]),
+    ("maillog", &["store", "mail", "clock"]),
+    ("space", &["store", "mail", "clock"]),
     ("delivery", &["store", "mail", "clock"]),
+    (
+        "room",
+        &["delivery", "space", "maillog", "store", "mail", "clock"],
+    ),
+    ("panel", &["space", "store", "clock"]),
     (
         "smtp",
         &[
-            "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
+            "space", "maillog", "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
         ],
     ),
     (
         "imap",
         &[
-            "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
+            "space", "maillog", "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
         ],
     ),
     (
         "pop3",
         &[
-            "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
+            "space", "maillog", "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
         ],
     ),
     ("config", &["store", "mail"]),
@@ -42,7 +49,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "net", "transfer", "delivery", "config", "auth", "store", "mail", "clock",
+            "room", "panel", "space", "maillog", "net", "transfer", "delivery", "config", "auth",
+            "store", "mail", "clock",
         ],
     ),
 ];
@@ -68,6 +76,8 @@ const PURE: &[&str] = &[
     "src/imap/",
     "src/pop3/",
     "src/sasl",
+    "src/space/",
+    "src/panel.rs",
 ];
 const IMPURE_WORDS: &[&str] = &[
     "tokio",

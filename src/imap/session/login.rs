@@ -196,6 +196,7 @@ pub(super) fn listen(user: &mut User, store: &Store) -> Result<bool, Completion>
     while let Some(heard) = user.changes.poll() {
         match heard {
             Heard::Change(Change::Messages(_) | Change::Mailboxes) => anything = true,
+            Heard::Change(Change::Level) => {}
             Heard::Change(Change::Account) => account = true,
             Heard::Lagged => (anything, account) = (true, true),
         }

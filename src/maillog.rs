@@ -1,3 +1,280 @@
 //! What an owner asks about, one function per event: who wrote whom, what was refused and why, what the box did by itself.
 //!
-//! Goes to the log with its values as fields. Never passwords, never the text of mail.
+//! Events go to the log under the target [`TARGET`] with their values as fields; `HEIMPOST_LOG=warn,maillog=info` shows
+//! them and nothing else. Never passwords, never text of mail, and nothing that could break a line.
+//! Mails are counted where they are logged, so that log and figures cannot differ ([`Tally`]).
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::mail::address::{Address, ReversePath};
+use crate::mail::ids::AccountId;
+use crate::store::types::{Fill, Level};
+
+/// Target of all events here.
+pub const TARGET: &str = "maillog";
+
+/// Most characters of a text that comes from outside: a login name, a line of a program's output.
+const TEXT_CHARS_MAX: usize = 300;
+
+/// Most recipients of one mail that are named.
+const NAMED_MAX: usize = 10;
+
+/// What became of mail since the start, in numbers. Cheap to clone; all clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<Cells>);
+
+#[derive(Debug, Default)]
+struct Cells {
+    received: AtomicU64,
+    submitted: AtomicU64,
+    refused: AtomicU64,
+    deferred_account_full: AtomicU64,
+    deferred_card_full: AtomicU64,
+    deferred_other: AtomicU64,
+}
+
+/// One reading of a [`Tally`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tallied {
+    /// Mails taken from other servers.
+    pub received: u64,
+    /// Mails taken from our own users.
+    pub submitted: u64,
+    /// Mails and recipients refused for good.
+    pub refused: u64,
+    /// Mails and recipients put off because an account was full.
+    pub deferred_account_full: u64,
+    /// The same because the card was full.
+    pub deferred_card_full: u64,
+    /// The same for any other reason.
+    pub deferred_other: u64,
+}
+
+impl Tally {
+    /// Reads all counts.
+    pub fn read(&self) -> Tallied {
+        let of = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        Tallied {
+            received: of(&self.0.received),
+            submitted: of(&self.0.submitted),
+            refused: of(&self.0.refused),
+            deferred_account_full: of(&self.0.deferred_account_full),
+            deferred_card_full: of(&self.0.deferred_card_full),
+            deferred_other: of(&self.0.deferred_other),
+        }
+    }
+}
+
+fn count(cell: &AtomicU64) {
+    cell.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A mail that was taken, on the disk by now.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken<'a> {
+    /// Our identifier, also in its Received field.
+    pub id: &'a str,
+    /// Reverse-path.
+    pub from: &'a ReversePath,
+    /// Its recipients.
+    pub to: &'a [&'a Address],
+    /// Its bytes as they came.
+    pub bytes: u64,
+    /// Accounts that got it.
+    pub copies: usize,
+    /// Where it came from.
+    pub peer: IpAddr,
+}
+
+/// A mail, or one recipient of it, that was not taken.
+#[derive(Clone, Copy, Debug)]
+pub struct NotTaken<'a> {
+    /// Reverse-path.
+    pub from: &'a ReversePath,
+    /// The recipients concerned.
+    pub to: &'a [&'a Address],
+    /// Its bytes, if the peer said how many.
+    pub bytes: Option<u64>,
+    /// Where it came from.
+    pub peer: IpAddr,
+    /// What the peer was told.
+    pub reply: &'a str,
+}
+
+/// Why mail has to wait outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An account is full.
+    AccountFull,
+    /// The card is full.
+    CardFull,
+    /// Anything else: a fault, too many recipients at once.
+    Other,
+}
+
+/// Another server's mail was taken.
+pub fn received(tally: &Tally, mail: &Taken<'_>) {
+    count(&tally.0.received);
+    let Taken {
+        id, bytes, copies, ..
+    } = *mail;
+    let (from, to, peer) = (Sender(mail.from), Recipients(mail.to), mail.peer);
+    tracing::info!(target: TARGET, %id, %from, %to, bytes, copies, %peer, "mail received");
+}
+
+/// A mail of one of our users was taken.
+pub fn submitted(tally: &Tally, mail: &Taken<'_>, account: AccountId) {
+    count(&tally.0.submitted);
+    let Taken {
+        id, bytes, copies, ..
+    } = *mail;
+    let (from, to, peer) = (Sender(mail.from), Recipients(mail.to), mail.peer);
+    tracing::info!(
+        target: TARGET, %id, %account, %from, %to, bytes, copies, %peer, "mail submitted"
+    );
+}
+
+/// Mail was refused for good; the sender hears so.
+pub fn refused(tally: &Tally, mail: &NotTaken<'_>) {
+    count(&tally.0.refused);
+    let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
+    let (bytes, peer) = (mail.bytes, mail.peer);
+    tracing::info!(target: TARGET, %from, %to, bytes, %peer, %reply, "mail refused");
+}
+
+/// Mail was put off; the sender tries again.
+pub fn deferred(tally: &Tally, mail: &NotTaken<'_>, cause: Cause) {
+    let (cell, cause) = match cause {
+        Cause::AccountFull => (&tally.0.deferred_account_full, "account full"),
+        Cause::CardFull => (&tally.0.deferred_card_full, "card full"),
+        Cause::Other => (&tally.0.deferred_other, "other"),
+    };
+    count(cell);
+    let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
+    let (bytes, peer) = (mail.bytes, mail.peer);
+    tracing::info!(target: TARGET, %from, %to, bytes, %peer, cause, %reply, "mail deferred");
+}
+
+/// A mail program wanted to file or copy something in its account and there was no room.
+pub fn no_room(account: AccountId, what: &'static str) {
+    tracing::info!(target: TARGET, %account, what, "no room");
+}
+
+/// Somebody could not log in. What was given as name is shown if it is an address: people type passwords there too.
+pub fn login_failed(login: &str, peer: IpAddr, why: &'static str) {
+    let login = Address::parse(login).map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    let login = Plain(&login);
+    tracing::info!(target: TARGET, %login, %peer, why, "login failed");
+}
+
+/// The card (no `account`) or an account went from one level to another.
+pub fn level_changed(account: Option<&Address>, before: Level, fill: &Fill) {
+    let of = account.map_or_else(|| "card".to_owned(), ToString::to_string);
+    let (of, level, before) = (Plain(&of), fill.level.name(), before.name());
+    let (used, limit) = (fill.used, fill.limit);
+    if fill.level >= Level::Full {
+        tracing::warn!(target: TARGET, %of, level, before, used, limit, "level changed");
+    } else {
+        tracing::info!(target: TARGET, %of, level, before, used, limit, "level changed");
+    }
+}
+
+/// The box itself wrote a mail.
+pub fn house_wrote(to: &Address, subject: &str) {
+    let subject = Plain(subject);
+    tracing::info!(target: TARGET, %to, %subject, "the box wrote a mail");
+}
+
+/// Mails were set aside to make room.
+pub fn room_made(account: &Address, messages: u64, bytes: u64) {
+    tracing::info!(target: TARGET, %account, messages, bytes, "room made");
+}
+
+/// Mails that had been set aside were put back.
+pub fn room_undone(account: &Address, messages: u64, bytes: u64) {
+    tracing::info!(target: TARGET, %account, messages, bytes, "room undone");
+}
+
+/// The button was pressed, or `heimpost panel press` in its stead.
+pub fn button_pressed(held: Duration, meaning: &str) {
+    let held_millis = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
+    let meaning = Plain(meaning);
+    tracing::info!(target: TARGET, held_millis, %meaning, "button pressed");
+}
+
+/// A program of the owner's has ended.
+pub fn program_ended(program: &str, outcome: &str, took: Duration) {
+    let (program, outcome) = (Plain(program), Plain(outcome));
+    let seconds = took.as_secs();
+    tracing::info!(target: TARGET, %program, %outcome, seconds, "program ended");
+}
+
+/// A program of the owner's said a line.
+pub fn program_said(program: &str, line: &str) {
+    let (program, line) = (Plain(program), Plain(line));
+    tracing::info!(target: TARGET, %program, %line, "program says");
+}
+
+/// How LED and button are reached, or why they are not.
+pub fn panel_found(what: &str) {
+    let what = Plain(what);
+    tracing::info!(target: TARGET, %what, "panel");
+}
+
+/// LED or button do not work. Mail goes on.
+pub fn panel_trouble(what: &str) {
+    let what = Plain(what);
+    tracing::warn!(target: TARGET, %what, "panel trouble");
+}
+
+/// A reverse-path as in SMTP.
+struct Sender<'a>(&'a ReversePath);
+
+impl fmt::Display for Sender<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => write!(f, "<{}>", Plain(&address.to_string())),
+            None => f.write_str("<>"),
+        }
+    }
+}
+
+/// Recipients with commas between them; many are cut short.
+struct Recipients<'a>(&'a [&'a Address]);
+
+impl fmt::Display for Recipients<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, address) in self.0.iter().take(NAMED_MAX).enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            write!(f, "{comma}<{}>", Plain(&address.to_string()))?;
+        }
+        match self.0.len().checked_sub(NAMED_MAX) {
+            Some(more @ 1..) => write!(f, " and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Text that cannot break a line or move a terminal's cursor, and is not endless.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chars = self.0.chars();
+        for c in chars.by_ref().take(TEXT_CHARS_MAX) {
+            let shown = if c.is_control() { ' ' } else { c };
+            fmt::Write::write_char(f, shown)?;
+        }
+        if chars.next().is_some() {
+            f.write_str("...")?;
+        }
+        Ok(())
+    }
+}

@@ -54,6 +54,11 @@ impl Reply {
         self.code >= 400
     }
 
+    /// The enhanced status code, without its class.
+    pub fn detail(&self) -> Option<Detail> {
+        self.detail
+    }
+
     /// Appends it as it goes over the wire.
     pub fn render(&self, out: &mut Vec<u8>) {
         let enhanced = self

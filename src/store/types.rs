@@ -58,6 +58,19 @@ pub enum Level {
     Fault,
 }
 
+impl Level {
+    /// Its one name in logs, commands, figures and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Full => "full",
+            Self::Fault => "fault",
+        }
+    }
+}
+
 /// Where levels begin, in hundredths of the limit; notice below warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {

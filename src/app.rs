@@ -25,6 +25,7 @@ use crate::auth::Auth;
 use crate::cli::connect::store_options;
 use crate::clock::Clock;
 use crate::config::{Settings, TlsSource};
+use crate::maillog::Tally;
 use crate::net::control::{Control, Handler};
 use crate::net::driver::{Deadlines, Shared};
 use crate::net::gate::Gate;
@@ -163,7 +164,8 @@ impl App {
         let store = open_store(settings, &clock).await?;
         let tls = open_tls(settings, &clock, &counters).await?;
         let auth = Auth::new(store.clone());
-        let bound = listener::bind(services::services(settings, &store, &auth))?;
+        let tally = Tally::default();
+        let bound = listener::bind(services::services(settings, &store, &auth, &tally))?;
         let control = Control::bind(&settings.data).map_err(|cause| Error::Control {
             path: settings.data.clone(),
             cause,

@@ -11,6 +11,7 @@ use crate::auth::Auth;
 use crate::config::Settings;
 use crate::delivery::route::Router;
 use crate::imap;
+use crate::maillog::Tally;
 use crate::net::ca::Subject;
 use crate::net::driver::Open;
 use crate::net::listener::Service;
@@ -25,11 +26,16 @@ const IMAP_REFUSAL: &str = "* BYE [UNAVAILABLE] Too many connections, try again 
 const POP3_REFUSAL: &str = "-ERR [SYS/TEMP] Too many connections, try again later\r\n";
 
 /// Every service that has an address.
-pub(super) fn services(settings: &Settings, store: &Store, auth: &Auth) -> Vec<Service> {
+pub(super) fn services(
+    settings: &Settings,
+    store: &Store,
+    auth: &Auth,
+    tally: &Tally,
+) -> Vec<Service> {
     let listen = &settings.listen;
     let imap = imap_sessions(settings, store, auth);
-    let receive = smtp_sessions(settings, store, auth, Role::Receive);
-    let submission = smtp_sessions(settings, store, auth, Role::Submission);
+    let smtp = |role| smtp_sessions(settings, store, auth, tally, role);
+    let (receive, submission) = (smtp(Role::Receive), smtp(Role::Submission));
     let pop3 = pop3_sessions(settings, store, auth);
     let mut all = vec![
         service("smtp", &listen.smtp, OnRequest, &receive),
@@ -65,7 +71,13 @@ fn service(
     }
 }
 
-fn smtp_sessions(settings: &Settings, store: &Store, auth: &Auth, role: Role) -> Protocol {
+fn smtp_sessions(
+    settings: &Settings,
+    store: &Store,
+    auth: &Auth,
+    tally: &Tally,
+    role: Role,
+) -> Protocol {
     let hostname = settings.hostname.clone();
     let domains = settings.domains.iter().cloned();
     let service = smtp::Service {
@@ -82,6 +94,7 @@ fn smtp_sessions(settings: &Settings, store: &Store, auth: &Auth, role: Role) ->
         hostname,
         store: store.clone(),
         auth: auth.clone(),
+        tally: tally.clone(),
     };
     let open: Open = Arc::new(move |peer, _| {
         let session = smtp::Session::new(service.clone(), peer, random()?);

@@ -294,9 +294,14 @@ impl Request {
         }
     }
 
-    fn attempt(&self) -> Attempt {
+    /// Where from.
+    pub fn from(&self) -> IpAddr {
         let (Self::Password { from, .. } | Self::Scram { from, .. }) = self;
-        Attempt::new(*from, lookup_key(self.login()))
+        *from
+    }
+
+    fn attempt(&self) -> Attempt {
+        Attempt::new(self.from(), lookup_key(self.login()))
     }
 }
 

@@ -1,3 +1,5 @@
+//! Each event as its line in the log, read from a subscriber.
+
 use std::io;
 use std::sync::{Mutex, PoisonError};
 

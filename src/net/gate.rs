@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::auth::{Auth, Outcome, Request};
 use crate::clock::{Clock, Now};
+use crate::maillog;
 use crate::net::Counters;
 
 /// Credentials checked at once; each may take 20 MiB and a core.
@@ -63,7 +64,12 @@ impl Gate {
 
     /// Checks `request` when a slot is free, and keeps a failed answer back for a while.
     pub async fn pass(&self, request: Request) -> Outcome {
+        let (login, from) = (request.login().to_owned(), request.from());
         let outcome = self.check_in_turn(request).await;
+        if let Some(why) = why_not(&outcome) {
+            self.counters.login_failed();
+            maillog::login_failed(&login, from, why);
+        }
         let delay = delay_of(&outcome);
         if !delay.is_zero() {
             sleep(delay).await;
@@ -91,6 +97,16 @@ impl Gate {
             }
             Outcome::Unavailable
         })
+    }
+}
+
+/// What the mail log says of a failed login.
+fn why_not(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Granted(_) => None,
+        Outcome::Denied => Some("wrong name or password"),
+        Outcome::Throttled { .. } => Some("too many failures"),
+        Outcome::Unavailable => Some("not checked"),
     }
 }
 

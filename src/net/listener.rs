@@ -167,7 +167,7 @@ impl Door {
     }
 
     fn start(&self, stream: TcpStream, address: SocketAddr, permit: Permit) {
-        self.shared.counters.accepted();
+        self.shared.counters.accepted(self.service.name);
         if let Err(error) = tune(&stream) {
             tracing::debug!(%error, "socket options");
         }

@@ -5,7 +5,7 @@
 //! the local command line, and `shutdown` ends it all in order. Protocols are seen only as `machine::Session`; which
 //! session serves which port is decided by `app`.
 //! Invariants: no session call runs on an async thread; a panic ends one connection; every wait has a deadline or ends
-//! with the daemon; nothing that a peer sent is ever logged.
+//! with the daemon; nothing that a peer sent is ever logged, but for what `maillog` lets through.
 
 pub mod ca;
 pub mod control;
@@ -18,8 +18,9 @@ pub mod shutdown;
 pub mod stream;
 pub mod tls;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the network side has counted since the start. Cheap to clone; all clones count together.
 #[derive(Clone, Debug, Default)]
@@ -27,9 +28,10 @@ pub struct Counters(Arc<Cells>);
 
 #[derive(Debug, Default)]
 struct Cells {
-    accepted: AtomicU64,
+    accepted: Mutex<BTreeMap<&'static str, u64>>,
     refused: AtomicU64,
     handshakes_failed: AtomicU64,
+    logins_failed: AtomicU64,
     panics: AtomicU64,
 }
 
@@ -42,6 +44,8 @@ pub struct Counted {
     pub refused: u64,
     /// TLS handshakes that failed or took too long.
     pub handshakes_failed: u64,
+    /// Logins refused, or not checked for want of time.
+    pub logins_failed: u64,
     /// Sessions ended by a panic: a bug of ours each.
     pub panics: u64,
 }
@@ -50,15 +54,28 @@ impl Counters {
     /// Reads all counters.
     pub fn read(&self) -> Counted {
         Counted {
-            accepted: self.0.accepted.load(Ordering::Relaxed),
+            accepted: self.sessions().values().sum(),
             refused: self.0.refused.load(Ordering::Relaxed),
             handshakes_failed: self.0.handshakes_failed.load(Ordering::Relaxed),
+            logins_failed: self.0.logins_failed.load(Ordering::Relaxed),
             panics: self.0.panics.load(Ordering::Relaxed),
         }
     }
 
-    pub(crate) fn accepted(&self) {
-        self.0.accepted.fetch_add(1, Ordering::Relaxed);
+    /// Connections accepted, by the name of their service.
+    pub fn sessions(&self) -> BTreeMap<&'static str, u64> {
+        let accepted = self.0.accepted.lock();
+        accepted.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn accepted(&self, service: &'static str) {
+        let accepted = self.0.accepted.lock();
+        let mut accepted = accepted.unwrap_or_else(PoisonError::into_inner);
+        *accepted.entry(service).or_default() += 1;
+    }
+
+    pub(crate) fn login_failed(&self) {
+        self.0.logins_failed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn refused(&self) {

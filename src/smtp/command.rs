@@ -95,6 +95,16 @@ pub enum Recipient {
     Address(Address),
 }
 
+impl Recipient {
+    /// The address, if it is one.
+    pub fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Postmaster => None,
+            Self::Address(address) => Some(address),
+        }
+    }
+}
+
 /// The argument of BDAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk {

@@ -3,6 +3,8 @@
 //! Whatever the text, what is rendered is well-formed: printable ASCII, no line longer than the protocol allows, the
 //! code in front of each line. Texts are for the peer's postmaster and its users; causes for our log are not in them.
 
+use std::fmt;
+
 /// Longest reply line, with its CRLF (RFC 5321 4.5.3.1.5).
 pub const REPLY_LINE_BYTES_MAX: usize = 512;
 
@@ -59,13 +61,16 @@ impl Reply {
         self.detail
     }
 
+    fn enhanced(&self) -> String {
+        let Some(Detail(subject, detail)) = self.detail else {
+            return String::new();
+        };
+        format!("{}.{subject}.{detail} ", self.code / 100)
+    }
+
     /// Appends it as it goes over the wire.
     pub fn render(&self, out: &mut Vec<u8>) {
-        let enhanced = self
-            .detail
-            .map_or_else(String::new, |Detail(subject, detail)| {
-                format!("{}.{subject}.{detail} ", self.code / 100)
-            });
+        let enhanced = self.enhanced();
         for (at, line) in self.lines.iter().enumerate() {
             let mark = if at + 1 == self.lines.len() { ' ' } else { '-' };
             let head = format!("{:03}{mark}{enhanced}", self.code);
@@ -74,6 +79,14 @@ impl Reply {
             out.extend(line.chars().map(printable).take(room));
             out.extend_from_slice(b"\r\n");
         }
+    }
+}
+
+/// Code, enhanced code and first line, for the log.
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.enhanced())?;
+        f.write_str(self.lines.first().map_or("", String::as_str))
     }
 }
 

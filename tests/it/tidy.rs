@@ -44,7 +44,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("transfer", &["delivery", "store", "mail", "clock"]),
     (
         "net",
-        &["machine", "auth", "store", "mail", "clock", "wake"],
+        &[
+            "maillog", "machine", "auth", "store", "mail", "clock", "wake",
+        ],
     ),
     (
         "cli",

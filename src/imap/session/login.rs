@@ -155,7 +155,7 @@ impl ImapSession {
     }
 
     fn failed(&mut self, tag: &Tag, failure: Failure, out: &mut Vec<u8>) {
-        tracing::info!(address = %self.link.address, %failure, "login failed");
+        tracing::debug!(%failure, "login failed");
         status::tagged(out, tag, &refusal(failure));
         if let State::NotAuthenticated(state) = &mut self.state {
             state.failures += 1;

@@ -15,7 +15,7 @@ use crate::smtp::reply::{Detail, Reply};
 use crate::store;
 
 use super::incoming::{Chunk, Data};
-use super::{Context, Role, State, TRANSACTIONS_MAX, Turn, auth};
+use super::{Context, Role, State, TRANSACTIONS_MAX, Turn, auth, told};
 
 /// What HELO or EHLO told.
 #[derive(Clone, Debug)]
@@ -170,6 +170,7 @@ fn take_mail(state: State, mail: command::Mail, context: &mut Context) -> Turn {
         return Turn::new(State::Closed, Reply::new(421, Detail(5, 3), text));
     }
     if let Err(reply) = check_mail(&mail, context) {
+        told::not_taken(&mail.from, &[], mail.size, &reply, context);
         return Turn::new(State::Identified(hello), reply);
     }
     let given = MailGiven {
@@ -262,7 +263,11 @@ fn take_rcpt(state: State, recipient: &command::Recipient, context: &Context) ->
             }
             Reply::new(250, Detail(1, 5), "Recipient OK")
         }
-        Err(reply) => reply,
+        Err(reply) => {
+            let MailGiven { from, size, .. } = &recipients.given;
+            told::no_recipient(from, recipient.address(), *size, &reply, context);
+            reply
+        }
     };
     let state = if recipients.to.is_empty() {
         State::MailGiven(recipients.given)

@@ -24,7 +24,7 @@ use crate::store;
 use super::dialog::{
     Dialect, Hello, Recipients, fault, ok, out_of_order, over_quota, store_full, too_large,
 };
-use super::{Context, Role, Service, State, Turn};
+use super::{Context, Role, Service, State, Turn, told};
 
 /// A message and its envelope.
 #[derive(Debug)]
@@ -93,16 +93,20 @@ impl Incoming {
 
     /// Files it. The reply is made after the commit.
     fn finish(self, context: &mut Context, now: Now) -> Turn {
+        let (envelope, bytes) = (self.envelope, self.bytes);
         let reply = match self.taking {
             Taking::Discarding(refusal) => refused(&refusal, context),
             Taking::Storing(_) if self.lines.ends_with_cr() => {
                 refused(&Refusal::Malformed(Malformed::BareLineEnd), context)
             }
             Taking::Storing(intake) => match intake.finish() {
-                Ok(received) => file(&self.hello, &self.envelope, received, context, now),
+                Ok(received) => file(&self.hello, &envelope, received, context, now),
                 Err(error) => refused(&Refusal::Store(error), context),
             },
         };
+        if reply.is_refusal() {
+            told::not_taken(&envelope.from, &envelope.to, Some(bytes), &reply, context);
+        }
         Turn::new(State::Identified(self.hello), reply)
     }
 }
@@ -170,11 +174,17 @@ fn file(
     match local::deliver(&context.service.store, envelope, message, now) {
         Ok(filed) => {
             let (bytes, copies) = (received.bytes, filed.len());
-            tracing::info!(%id, bytes, copies, peer = %context.peer.address, "smtp: delivered");
+            told::taken(envelope, &id, bytes, copies, context);
             ok(&format!("Delivered as {id}"))
         }
         Err(error) => store_refusal(&error),
     }
+}
+
+/// The store does not even begin to take a mail.
+fn not_begun(recipients: &Recipients, reply: &Reply, context: &Context) {
+    let given = &recipients.given;
+    told::not_taken(&given.from, &recipients.to, given.size, reply, context);
 }
 
 fn received_field(
@@ -235,7 +245,11 @@ impl Data {
                 };
                 Turn::new(State::Data(data), Reply::plain(354, "End with CRLF.CRLF"))
             }
-            Err(error) => Turn::new(State::Recipients(recipients), store_refusal(&error)),
+            Err(error) => {
+                let reply = store_refusal(&error);
+                not_begun(&recipients, &reply, context);
+                Turn::new(State::Recipients(recipients), reply)
+            }
         }
     }
 
@@ -290,9 +304,11 @@ impl Chunk {
                 match Intake::begin(&context.service.store, recipients.given.size) {
                     Ok(intake) => Target::Message(Box::new(Incoming::new(recipients, intake))),
                     Err(error) => {
+                        let reply = store_refusal(&error);
+                        not_begun(&recipients, &reply, context);
                         // RFC 3030 2: a failed BDAT ends the transaction.
                         let state = State::Identified(recipients.given.hello);
-                        Target::Nothing(Box::new(state), store_refusal(&error))
+                        Target::Nothing(Box::new(state), reply)
                     }
                 }
             }
@@ -342,6 +358,8 @@ fn between(incoming: Incoming, context: &Context) -> Turn {
         }
         Some(refusal) => {
             let reply = refused(refusal, context);
+            let Envelope { from, to } = &incoming.envelope;
+            told::not_taken(from, to, Some(incoming.bytes), &reply, context);
             Turn::new(State::Identified(incoming.hello), reply)
         }
     }

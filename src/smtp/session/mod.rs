@@ -1,7 +1,7 @@
 //! The dialog of one SMTP connection as server, in the receive or the submission role.
 //!
 //! `mod` runs the turns (bytes to lines to commands, timeouts, the driver's answers); `dialog` has the commands of a
-//! mail transaction, `auth` those of logging in, `incoming` takes a message. Each [`State`] has only what belongs
+//! mail transaction, `auth` those of logging in, `incoming` takes a message, `told` has the mail log hear of it. Each [`State`] has only what belongs
 //! to it; a command consumes it. What outlives transactions is in [`Context`].
 //! Replies to pipelined commands (RFC 2920) come in order. A chunk's bytes and a refused message are always read to
 //! their end, and never seen by the command parser.
@@ -11,6 +11,7 @@ mod dialog;
 mod incoming;
 #[cfg(test)]
 mod tests;
+mod told;
 mod wire;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::clock::{Mono, Now};
 use crate::delivery::route::Router;
 use crate::machine::{self, Answer, Event, Peer, TlsInfo};
 use crate::mail::address::Domain;
+use crate::maillog::Tally;
 use crate::sasl::Nonces;
 use crate::store::Store;
 
@@ -85,6 +87,8 @@ pub struct Service {
     pub store: Store,
     /// Who may send.
     pub auth: Auth,
+    /// What became of mail, counted.
+    pub tally: Tally,
 }
 
 /// One connection.

@@ -11,6 +11,7 @@ use heimpost::mail::address::{Address, Domain};
 use heimpost::mail::flags::Flags;
 use heimpost::mail::ids::AccountId;
 use heimpost::mail::mailbox_name::MailboxName;
+use heimpost::maillog::Tally;
 use heimpost::pop3::{self, Pop3};
 use heimpost::smtp::{self, Limits, Role, Service};
 use heimpost::store::check::Checked;
@@ -111,6 +112,7 @@ impl House {
             router: Router::new(Domain::parse("heimpost.test").unwrap(), []),
             store: self.store.clone(),
             auth: self.auth.clone(),
+            tally: Tally::default(),
         };
         let caller = Caller::new(None);
         let session = smtp::Session::new(service, caller.peer.clone(), [7; 32]);

@@ -6,6 +6,7 @@ use heimpost::delivery::route::Router;
 use heimpost::imap::session::{ImapSession, Services, Settings};
 use heimpost::machine::{Peer, Session};
 use heimpost::mail::address::{Address, Domain};
+use heimpost::maillog::Tally;
 use heimpost::pop3::{self, Pop3};
 use heimpost::smtp;
 use heimpost::store::types::Alias;
@@ -84,6 +85,7 @@ fn smtp(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
         router: Router::new(domain("heimpost.test"), [domain("catch.test")]),
         store: world.store.clone(),
         auth: world.auth.clone(),
+        tally: Tally::default(),
     };
     Box::new(smtp::Session::new(service, peer, [7; 32]))
 }

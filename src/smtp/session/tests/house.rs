@@ -58,6 +58,7 @@ pub(super) fn house_with(role: Role, options: &Options, quota_bytes: Option<u64>
         router: Router::new(domain("home.test"), []),
         auth: Auth::new(store.clone()),
         store,
+        tally: Tally::default(),
     };
     House::connect(clock, service)
 }

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::Now;
 use crate::mail::address::{Address, ReversePath};
 use crate::mail::flags::Flags;
-use crate::mail::ids::{AccountId, MailboxId};
+use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
 use crate::mail::trace;
-use crate::store::types::{Filed, Filing, QuotaRule};
+use crate::store::types::{Filed, Filing, Mailbox, QuotaRule};
 use crate::store::{self, Append, NewBlob, Store};
 
 /// Who sent a message and who shall get it.
@@ -69,7 +69,7 @@ pub fn deliver(
     let mut filings = Vec::with_capacity(accounts.len());
     for (account, recipient) in &accounts {
         filings.push(Filing {
-            mailbox: inbox(store, *account)?,
+            mailbox: inbox(store, *account)?.id,
             flags: Flags::default(),
             internal_date: now.stamp(),
             prefix: prefix(&envelope.from, recipient, &message.head),
@@ -114,12 +114,11 @@ fn quota_rule<'a>(
     refusal.map_or(Ok(QuotaRule::Enforce), Err)
 }
 
-fn inbox(store: &Store, account: AccountId) -> store::Result<MailboxId> {
+pub(super) fn inbox(store: &Store, account: AccountId) -> store::Result<Mailbox> {
     let found = store
         .snapshot()?
         .mailbox_by_name(account, &MailboxName::inbox())?;
-    let mailbox = found.ok_or(store::Error::NotFound("the account's INBOX"))?;
-    Ok(mailbox.id)
+    found.ok_or(store::Error::NotFound("the account's INBOX"))
 }
 
 /// RFC 5321 4.4: the return path comes first. Delivered-To (RFC 9228) tells the owner of many addresses which one the
@@ -195,7 +194,7 @@ mod tests {
             let snapshot = self.store.snapshot().unwrap();
             let of = |recipient: &Recipient| {
                 let account = *recipient.accounts.first().unwrap();
-                let inbox = inbox(&self.store, account).unwrap();
+                let inbox = inbox(&self.store, account).unwrap().id;
                 let rows = snapshot.rows(inbox, Uid::MIN, Uid::MAX).unwrap();
                 let prefix = |serial| snapshot.record(serial).unwrap().unwrap().prefix;
                 let text = |row: MessageRow| String::from_utf8(prefix(row.serial)).unwrap();

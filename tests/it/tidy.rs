@@ -68,7 +68,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("indicatif", &["src/main.rs"]),
     ("std::process::exit", &["src/main.rs"]),
     ("std::net::TcpStream", &[]),
-    ("mail_parser", &["src/mail/"]),
+    ("mail_parser", &["src/mail/", "src/delivery/"]),
 ];
 
 /// Words that the pure modules never use: no IO, no threads, no randomness.

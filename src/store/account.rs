@@ -14,7 +14,7 @@ use super::device::remove_devices;
 use super::schema::{ACCOUNT_KEYS, ACCOUNTS, ALIASES, MAILBOXES, PURGES};
 use super::tx::{ReadRows, Tx};
 use super::types::{Account, Alias, Language, SCRAM_ITERATIONS, SCRAM_SALT_BYTES, Usage, Verifier};
-use super::{Error, NewAccount, Result, Snapshot, Store, mailbox};
+use super::{Error, NewAccount, Result, Snapshot, Store, level, mailbox};
 use crate::clock::{Now, Wall};
 use crate::mail::address::Address;
 use crate::mail::ids::AccountId;
@@ -160,7 +160,7 @@ fn add(tx: &mut Tx<'_>, new: &NewAccount, salt: &[u8], now: Now) -> Result<Accou
     };
     row.save(tx, id)?;
     tx.write(ACCOUNT_KEYS)?.insert(key.as_str(), id.0)?;
-    AccountCounters::new().save(tx, id)?;
+    level::save_stepped(tx, id, AccountCounters::new())?;
     mailbox::create_standard(tx, id, now)?;
     Ok(row.into_account(id))
 }
@@ -320,10 +320,12 @@ impl Store {
         self.0.commit(move |tx| rename(tx, id, &to))
     }
 
-    /// Sets or lifts an account's own quota.
+    /// Sets or lifts an account's own quota. Its level follows at once.
     pub fn set_quota(&self, id: AccountId, bytes: Option<u64>) -> Result<()> {
-        self.0
-            .commit(move |tx| change(tx, id, |row| row.quota_bytes = bytes))
+        self.0.commit(move |tx| {
+            change(tx, id, |row| row.quota_bytes = bytes)?;
+            level::step(tx, id)
+        })
     }
 
     /// Sets the account's own password. Salt and count are the account's, drawn by [`Store::add_account`] and kept for

@@ -1,34 +1,32 @@
 //! Appending: new messages come in, each to any number of mailboxes that share its blob.
 
-use super::account::AccountRow;
 use super::blob;
-use super::counters::{AccountCounters, Counters};
-use super::message::{Ledger, quota, refuse_over_quota};
+use super::level::{Allowance, quota};
+use super::message::Ledger;
 use super::record::{Stored, Text};
+use super::space::Room;
 use super::tx::{ReadRows, Tx};
 use super::types::{Filed, Filing, QuotaRule};
-use super::{Append, Error, Result, Store};
+use super::{Append, Error, NewBlob, Result, Store};
 use crate::clock::Now;
 use crate::mail::flags::FlagBits;
-use crate::mail::ids::{AccountId, BlobId, Serial, Uid};
+use crate::mail::ids::{AccountId, BlobId, MailboxId, Serial, Uid};
 
 /// An append whose texts are packed already, so that the writer has less to do.
 struct Ready {
     append: Append,
     /// One per filing.
     texts: Vec<Text>,
-    quota_default_bytes: Option<u64>,
     now: Now,
 }
 
 impl Ready {
-    fn new(append: Append, quota_default_bytes: Option<u64>, now: Now) -> Self {
+    fn new(append: Append, now: Now) -> Self {
         let filings = append.filings.iter();
         let texts = filings.map(|filing| Text::pack(&filing.prefix, &append.summary));
         Self {
             texts: texts.collect(),
             append,
-            quota_default_bytes,
             now,
         }
     }
@@ -54,8 +52,7 @@ impl Ready {
     fn prepare(&self, rows: &impl ReadRows, filing: &Filing) -> Result<(Ledger, FlagBits)> {
         let mut ledger = Ledger::open(rows, filing.mailbox)?;
         if filing.quota == QuotaRule::Enforce {
-            let quota = quota(rows, &ledger, self.quota_default_bytes)?;
-            refuse_over_quota(ledger.account.usage.bytes, quota)?;
+            Allowance::of_mailbox(rows, &ledger)?.take(self.bytes(filing))?;
         }
         let flags = FlagBits {
             system: filing.flags.system,
@@ -73,6 +70,11 @@ impl Ready {
         Ok(*stored.insert(blob::file(tx, &self.append.blob)?))
     }
 
+    /// Bytes that the message counts with prefix.
+    fn bytes(&self, filing: &Filing) -> u64 {
+        self.append.blob.bytes() + filing.prefix.len() as u64
+    }
+
     fn record(&self, blob: BlobId, filing: &Filing, text: &Text) -> Stored {
         Stored {
             // Serial and UID are the ledger's to give.
@@ -80,7 +82,7 @@ impl Ready {
             mailbox: filing.mailbox,
             uid: Uid::MIN,
             blob,
-            bytes: self.append.blob.bytes() + filing.prefix.len() as u64,
+            bytes: self.bytes(filing),
             digest: self.append.blob.digest(),
             internal_date: filing.internal_date,
             saved: self.now.stamp(),
@@ -98,35 +100,44 @@ fn file(tx: &mut Tx<'_>, mut ledger: Ledger, record: Stored, flags: FlagBits) ->
 
 impl Store {
     /// Whether `bytes` more would be taken for `account` now: [`Error::OverQuota`] or [`Error::Full`] if not. A
-    /// message is taken while the usage is below the quota, even if it ends above (see [`Store::append`]).
+    /// message is taken until the account is full, even if it ends above the quota (see [`Store::append`]).
     pub fn admit(&self, account: AccountId, bytes: u64) -> Result<()> {
-        self.0.core.space.admit(bytes)?;
+        self.0.core.admit_bytes(bytes, Room::Mail)?;
+        Allowance::of_account(&self.snapshot()?, account)?.take(bytes)
+    }
+
+    /// As [`Store::admit`], for a mailbox: Trash has some room beyond the quota.
+    pub fn admit_into(&self, mailbox: MailboxId, bytes: u64) -> Result<()> {
+        self.0.core.admit_bytes(bytes, Room::Mail)?;
         let snapshot = self.snapshot()?;
-        let row = AccountRow::load(&snapshot, account)?;
-        let used = AccountCounters::load(&snapshot, account)?.usage.bytes;
-        let quota = row.quota_bytes.or(self.0.options.quota_default_bytes);
-        refuse_over_quota(used, quota)
+        let ledger = Ledger::open(&snapshot, mailbox)?;
+        Allowance::of_mailbox(&snapshot, &ledger)?.take(bytes)
     }
 
     /// Most bytes of mail that an account may have: its own quota or the box's default; `None` for no limit.
     pub fn quota_bytes(&self, account: AccountId) -> Result<Option<u64>> {
-        let row = AccountRow::load(&self.snapshot()?, account)?;
-        Ok(row.quota_bytes.or(self.0.options.quota_default_bytes))
+        quota(&self.snapshot()?, account)
     }
 
     fn ready(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Ready>> {
-        let growth = appends.iter().map(|append| append.blob.growth_bytes());
-        self.0.core.space.admit(growth.sum())?;
-        let quota = self.0.options.quota_default_bytes;
+        for room in [Room::Mail, Room::House] {
+            let blobs = appends.iter().map(|append| &append.blob);
+            let blobs = blobs.filter(|blob| blob.room == room);
+            let growth: Vec<u64> = blobs.map(NewBlob::growth_bytes).collect();
+            if !growth.is_empty() {
+                self.0.core.admit_bytes(growth.into_iter().sum(), room)?;
+            }
+        }
         let appends = appends.into_iter();
-        Ok(appends
-            .map(|append| Ready::new(append, quota, now))
-            .collect())
+        Ok(appends.map(|append| Ready::new(append, now)).collect())
     }
 
     /// Files messages, all in one commit. The outer result is about the commit; the inner ones are per filing, in
-    /// order of `appends` and their filings. Refused is who has reached the quota already, so that one message may end
-    /// above it.
+    /// order of `appends` and their filings. Refused is what goes to a full account ([`Level::Full`]), so that one
+    /// message may end above the quota; Trash takes [`TRASH_ROOM_PERCENT`] more even then.
+    ///
+    /// [`Level::Full`]: super::types::Level::Full
+    /// [`TRASH_ROOM_PERCENT`]: super::level::TRASH_ROOM_PERCENT
     pub fn append(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Vec<Result<Filed>>>> {
         let ready = self.ready(appends, now)?;
         self.0

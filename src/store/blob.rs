@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{ReadableTable, TableDefinition};
 
+use super::space::Room;
 use super::staged::{STAGE, Staged};
 use super::tx::{IDS, Kind, ReadRows, Tx};
 use super::volume::STREAMED;
@@ -50,6 +51,8 @@ pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
 pub struct NewBlob {
     pub(super) header: Header,
     pub(super) body: NewBody,
+    /// What of the card it may use.
+    pub(super) room: Room,
 }
 
 #[derive(Debug)]

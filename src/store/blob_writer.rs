@@ -12,6 +12,7 @@ use ring::digest::{Context, SHA256};
 use super::Result;
 use super::blob::{Digest, NewBlob, NewBody, Streamed};
 use super::frames::{Encoder, FRAME_BYTES};
+use super::space::Room;
 use super::staged::{STAGED_BYTES_MAX, Staged};
 use super::volume_tx::Header;
 use super::volumes::{Stream, Volumes};
@@ -27,7 +28,7 @@ pub(super) trait Host: Send + Sync {
     /// The next identifier of a streamed blob. May commit.
     fn next_streamed(&self) -> Result<u64>;
     /// Whether there is room for that many bytes.
-    fn admit(&self, bytes: u64) -> Result<()>;
+    fn admit(&self, bytes: u64, room: Room) -> Result<()>;
     /// Where streamed blobs go.
     fn volumes(&self) -> &Arc<Volumes>;
 }
@@ -35,6 +36,7 @@ pub(super) trait Host: Send + Sync {
 /// Takes the bytes of one message, in pieces. Dropped without [`BlobWriter::finish`], all is undone.
 pub struct BlobWriter {
     host: Arc<dyn Host>,
+    room: Room,
     encoder: Encoder,
     hash: Context,
     bytes: u64,
@@ -50,6 +52,7 @@ enum Target {
 
 struct Streaming {
     host: Arc<dyn Host>,
+    room: Room,
     stream: Stream,
     waiting: Vec<Vec<u8>>,
     waiting_bytes: usize,
@@ -65,9 +68,10 @@ impl std::fmt::Debug for BlobWriter {
 }
 
 impl BlobWriter {
-    pub(super) fn new(host: Arc<dyn Host>) -> Result<Self> {
+    pub(super) fn new(host: Arc<dyn Host>, room: Room) -> Result<Self> {
         Ok(Self {
             host,
+            room,
             encoder: Encoder::new()?,
             hash: Context::new(&SHA256),
             bytes: 0,
@@ -122,7 +126,11 @@ impl BlobWriter {
                 NewBody::Streamed(streaming.publish(header)?)
             }
         };
-        Ok(NewBlob { header, body })
+        Ok(NewBlob {
+            header,
+            body,
+            room: self.room,
+        })
     }
 
     fn end_frame(&mut self) -> Result<()> {
@@ -143,6 +151,7 @@ impl BlobWriter {
         let stream = Stream::begin(self.host.volumes(), self.host.next_streamed()?)?;
         let mut streaming = Box::new(Streaming {
             host: Arc::clone(&self.host),
+            room: self.room,
             stream,
             waiting: Vec::new(),
             waiting_bytes: 0,
@@ -168,13 +177,13 @@ impl Streaming {
         if self.waiting_bytes < share.max(STREAM_PIECE_BYTES) {
             return Ok(());
         }
-        self.host.admit(self.waiting_bytes as u64)?;
+        self.host.admit(self.waiting_bytes as u64, self.room)?;
         self.waiting_bytes = 0;
         self.stream.put(&std::mem::take(&mut self.waiting))
     }
 
     fn publish(self, header: Header) -> Result<Streamed> {
-        self.host.admit(self.waiting_bytes as u64)?;
+        self.host.admit(self.waiting_bytes as u64, self.room)?;
         let (volumes, volume, blob) = self.stream.publish(&self.waiting, header)?;
         Ok(Streamed {
             volumes,

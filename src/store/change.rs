@@ -91,6 +91,14 @@ impl Bus {
             ears.remove(&account);
         }
     }
+
+    /// Tells the subscribers of every account.
+    pub(super) fn broadcast_to_all(&self, change: Change) {
+        let accounts: Vec<AccountId> = lock(&self.0).keys().copied().collect();
+        for account in accounts {
+            self.broadcast(account, change);
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -61,6 +61,8 @@ pub enum Invariant {
     BlobWanted = 19,
     /// Every piece in a volume belongs to a blob, and the volume's count of bytes is right.
     VolumeWhole = 20,
+    /// An account's level is one that its usage and its quota allow: stepping it changes nothing.
+    Level = 21,
 }
 
 /// An invariant that does not hold.

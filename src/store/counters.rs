@@ -7,7 +7,7 @@ use redb::ReadableTable;
 use super::codec::{Packer, Unpacker, damaged};
 use super::schema::{COUNTERS, OF_ACCOUNT, OF_MAILBOX, OF_STORE};
 use super::tx::{Kind, ReadRows, Tx};
-use super::types::Usage;
+use super::types::{Level, Usage};
 use super::{Error, Result};
 use crate::clock::Now;
 use crate::mail::flags::{FlagBits, SystemFlags};
@@ -115,6 +115,8 @@ pub(super) struct AccountCounters {
     /// Highest mod-sequence given in it.
     pub(super) modseq: u64,
     pub(super) usage: Usage,
+    /// Stepped by `level` whenever usage or quota change.
+    pub(super) level: Level,
 }
 
 impl AccountCounters {
@@ -122,6 +124,7 @@ impl AccountCounters {
         Self {
             modseq: ModSeq::MIN.get(),
             usage: Usage::default(),
+            level: Level::Ok,
         }
     }
 
@@ -145,6 +148,7 @@ impl Counters for AccountCounters {
         row.uint(self.modseq)
             .uint(self.usage.bytes)
             .uint(self.usage.messages);
+        self.level.pack(row);
     }
 
     fn unpack(row: &mut Unpacker<'_>) -> Result<Self> {
@@ -154,6 +158,7 @@ impl Counters for AccountCounters {
                 bytes: row.uint()?,
                 messages: row.uint()?,
             },
+            level: Level::unpack(row)?,
         })
     }
 }

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use redb::{Builder, Database, ReadableDatabase};
 
 use super::blob::Pins;
-use super::change::Bus;
+use super::change::{Bus, Change};
 use super::due::Due;
+use super::level::Rules;
 use super::media::{Media, open_database};
 use super::tx::{Effects, Snapshot};
-use super::{Error, Options, Result};
+use super::{Error, Options, Result, Store};
+use crate::wake::Wake;
 
 pub(super) const INDEX: &str = "index.redb";
 
@@ -47,6 +49,9 @@ pub struct Health {
     pub faults: u64,
     /// What the last one said.
     pub last_fault: Option<String>,
+    /// Whether the last attempt to make something durable failed. Until one succeeds the card is at
+    /// [`Level::Fault`](super::types::Level::Fault); [`Store::probe`] is an attempt.
+    pub failing: bool,
 }
 
 /// The index database. redb refuses to write after an IO error until it is opened again: [`Index::recover`].
@@ -59,6 +64,9 @@ pub(super) struct Index {
     /// Whether anything was committed since the last settle.
     unsettled: AtomicBool,
     health: Mutex<Health>,
+    /// Who hears of changed levels.
+    level_wakes: Mutex<Vec<Wake>>,
+    pub(super) rules: Rules,
     pub(super) bus: Bus,
     pub(super) pins: Pins,
     pub(super) due: Due,
@@ -72,6 +80,8 @@ impl Index {
             database: RwLock::new(None),
             unsettled: AtomicBool::new(false),
             health: Mutex::new(Health::default()),
+            level_wakes: Mutex::default(),
+            rules: Rules::new(options),
             bus: Bus::default(),
             pins: Pins::default(),
             due: Due::default(),
@@ -109,7 +119,7 @@ impl Index {
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot> {
-        self.with_database(|database| Ok(Snapshot::new(database.begin_read()?)))
+        self.with_database(|database| Ok(Snapshot::new(database.begin_read()?, self.rules)))
     }
 
     /// An empty quick-repair commit, after which a crash costs the next start nothing. Nothing if nothing happened.
@@ -117,12 +127,21 @@ impl Index {
         if !self.unsettled.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
-        let settled = self.with_database(|database| {
+        self.commit_nothing()
+    }
+
+    /// An empty commit that is durable, and with it everything before.
+    pub(super) fn commit_nothing(&self) -> Result<()> {
+        let committed = self.with_database(|database| {
             let mut txn = database.begin_write()?;
             txn.set_quick_repair(true);
             Ok(txn.commit()?)
         });
-        settled.inspect_err(|error| self.recover(error))
+        match &committed {
+            Ok(()) => self.note_committed(),
+            Err(error) => self.recover(error),
+        }
+        committed
     }
 
     /// Tells everyone what became durable.
@@ -130,16 +149,64 @@ impl Index {
         for call in effects.calls {
             call();
         }
+        let mut changed_level = false;
         for (account, change) in effects.changes {
+            changed_level |= change == Change::Level;
             self.bus.broadcast(account, change);
+        }
+        if changed_level {
+            self.wake_for_level();
         }
         self.due.add(effects.staged, effects.garbage);
     }
 
+    /// Calls `wake` after every change of a level.
+    pub(super) fn on_level(&self, wake: Wake) {
+        let mut wakes = self.lock_level_wakes();
+        wakes.push(wake);
+    }
+
+    fn wake_for_level(&self) {
+        let wakes = self.lock_level_wakes().clone();
+        for wake in wakes {
+            wake.wake();
+        }
+    }
+
+    /// Tells everyone that the card's level is another one.
+    pub(super) fn tell_card_level(&self) {
+        self.bus.broadcast_to_all(Change::Level);
+        self.wake_for_level();
+    }
+
+    fn lock_level_wakes(&self) -> MutexGuard<'_, Vec<Wake>> {
+        self.level_wakes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// After an error of a commit: reports it and makes sure that the next one has a database that works.
     pub(super) fn recover(&self, error: &Error) {
-        self.note_fault(error);
+        self.note_failed_commit(error);
         self.check_usable();
+    }
+
+    /// Nothing can be written for now.
+    pub(super) fn note_failed_commit(&self, error: &Error) {
+        self.note_fault(error);
+        self.set_failing(true);
+    }
+
+    /// Something became durable.
+    pub(super) fn note_committed(&self) {
+        self.set_failing(false);
+    }
+
+    fn set_failing(&self, failing: bool) {
+        let before = std::mem::replace(&mut self.lock_health().failing, failing);
+        if before != failing {
+            self.tell_card_level();
+        }
     }
 
     /// Drops the database if it refuses to go on, so that its next user opens it anew.
@@ -170,5 +237,14 @@ impl Index {
 
     fn lock_health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Tries to make an empty commit durable, which tells whether the store can write. Call it now and then while
+    /// [`Health::failing`].
+    pub fn probe(&self) -> Result<()> {
+        self.0.core.space.keep_afloat();
+        self.0.index.commit_nothing()
     }
 }

@@ -14,7 +14,7 @@ use super::counters::{
 use super::schema::{MAILBOX_NAMES, MAILBOXES, PURGES, SUBSCRIPTIONS};
 use super::tx::{ReadRows, Tx};
 use super::types::Mailbox;
-use super::{Error, Result, Snapshot, Store, transfer};
+use super::{Error, Result, Snapshot, Store, level, transfer};
 use crate::clock::Now;
 use crate::mail::flags::{Keyword, SpecialUse};
 use crate::mail::ids::{AccountId, MailboxId, Uid, UidValidity};
@@ -307,7 +307,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, id: MailboxId) -> Result<()> {
     let mut account = AccountCounters::load(tx, row.account)?;
     account.usage.bytes = account.usage.bytes.saturating_sub(gone.bytes);
     account.usage.messages = account.usage.messages.saturating_sub(gone.messages.into());
-    account.save(tx, row.account)?;
+    level::save_stepped(tx, row.account, account)?;
     tx.write(MAILBOX_NAMES)?
         .remove((row.account.0, row.name.as_str()))?;
     tx.write(MAILBOXES)?.remove(id.0)?;

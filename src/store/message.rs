@@ -1,6 +1,5 @@
-//! The [`Ledger`] that every change of a mailbox's messages goes through, the rule of quotas, and reading messages.
+//! The [`Ledger`] that every change of a mailbox's messages goes through, and reading messages.
 
-use super::account::AccountRow;
 use super::change::Change;
 use super::counters::{AccountCounters, Counters, MailboxCounters};
 use super::mailbox::MailboxRow;
@@ -8,7 +7,7 @@ use super::record::{Stored, save_flags, scan};
 use super::schema::{FLAGS, RECORDS};
 use super::tx::{Kind, ReadRows, Tx};
 use super::types::{Filed, MessageRecord, MessageRow};
-use super::{Error, Result, Snapshot, pop3};
+use super::{Error, Result, Snapshot, level, pop3};
 use crate::mail::flags::{FlagBits, KEYWORDS_PER_MAILBOX_MAX, Keyword};
 use crate::mail::ids::{BlobId, MailboxId, ModSeq, Serial, Uid};
 
@@ -35,8 +34,16 @@ impl Ledger {
         })
     }
 
-    /// Writes everything back and tells the bus.
+    /// Writes everything back, steps the account's level and tells the bus.
     pub(super) fn close(self, tx: &mut Tx<'_>) -> Result<()> {
+        let (account, counters) = (self.row.account, self.account);
+        self.close_midway(tx)?;
+        level::save_stepped(tx, account, counters)
+    }
+
+    /// The same without the level: another ledger of the same account follows, and what it is between the two is
+    /// nobody's business.
+    pub(super) fn close_midway(self, tx: &mut Tx<'_>) -> Result<()> {
         if self.row.keywords.len() != self.keywords_before {
             self.row.save(tx, self.id)?;
         }
@@ -122,24 +129,6 @@ impl Ledger {
         usage.bytes = usage.bytes.saturating_sub(record.bytes);
         usage.messages = usage.messages.saturating_sub(1);
         Ok(record.blob)
-    }
-}
-
-/// The quota of an account: its own or the store's.
-pub(super) fn quota(
-    rows: &impl ReadRows,
-    ledger: &Ledger,
-    default_bytes: Option<u64>,
-) -> Result<Option<u64>> {
-    let own = AccountRow::load(rows, ledger.row.account)?.quota_bytes;
-    Ok(own.or(default_bytes))
-}
-
-/// One message may take the usage over the quota, so that a mailbox can be filled to the brim; the next is refused.
-pub(super) fn refuse_over_quota(used_bytes: u64, quota_bytes: Option<u64>) -> Result<()> {
-    match quota_bytes {
-        Some(quota) if used_bytes >= quota => Err(Error::OverQuota),
-        Some(_) | None => Ok(()),
     }
 }
 

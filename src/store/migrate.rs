@@ -4,19 +4,38 @@
 use redb::ReadableTable;
 
 use super::codec::{Packer, Unpacker};
-use super::schema::{self, FORMAT_VERSION, META, META_FORMAT};
+use super::schema::{self, COUNTERS, FORMAT_VERSION, META, META_FORMAT, OF_ACCOUNT};
 use super::tx::{ReadRows, Tx};
+use super::types::Level;
 use super::{Error, Result};
 
 /// Brings a store from the version before to this one.
 type Step = fn(&mut Tx<'_>) -> Result<()>;
 
 /// The n-th step leads from version n to version n + 1.
-const STEPS: &[Step] = &[begin];
+const STEPS: &[Step] = &[begin, add_levels];
 
 /// Version 0 is an empty store.
 fn begin(tx: &mut Tx<'_>) -> Result<()> {
     schema::create_tables(tx)
+}
+
+/// Version 2: accounts have levels. Opening steps them.
+fn add_levels(tx: &mut Tx<'_>) -> Result<()> {
+    schema::create_tables(tx)?;
+    let mut counters = tx.write(COUNTERS)?;
+    let mut accounts = Vec::new();
+    for entry in counters.range((OF_ACCOUNT, 0)..=(OF_ACCOUNT, u32::MAX))? {
+        let (key, row) = entry?;
+        accounts.push((key.value(), row.value().to_vec()));
+    }
+    for (key, before) in accounts {
+        let mut row = Packer::new();
+        row.raw(&before);
+        Level::Ok.pack(&mut row);
+        counters.insert(key, row.finish().as_slice())?;
+    }
+    Ok(())
 }
 
 /// Makes the rows of a store readable by this program, in the transaction that opens it.

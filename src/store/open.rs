@@ -5,16 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blob_reader::BlobReader;
 use super::blob_writer::{BlobWriter, Host};
+use super::counters::Counters;
 use super::engine::{Health, INDEX, Index};
+use super::level::CardLevel;
 use super::media::{Directory, Media, Memory};
 use super::pop3::AgeBaseline;
-use super::space::{Guard, Space};
+use super::space::{Guard, Room, Space};
 use super::tx::{Kind, Snapshot, Tx};
+use super::types::Level;
 use super::upkeep::{Core, Keeper};
 use super::volume::STREAMED;
 use super::volumes::Volumes;
 use super::writer::Writer;
-use super::{Options, Result, Store, Upkeep, migrate};
+use super::{Options, Result, Store, Upkeep, level, migrate};
 use crate::clock::{Clock, Now, Wall};
 use crate::mail::ids::BlobId;
 
@@ -24,7 +27,6 @@ pub(super) struct Inner {
     keeper: Option<Keeper>,
     pub(super) core: Arc<Core>,
     pub(super) index: Arc<Index>,
-    pub(super) options: Options,
     pub(super) age: AgeBaseline,
 }
 
@@ -44,8 +46,10 @@ impl Inner {
             upkeep: Mutex::new(()),
             streamed_ids: Mutex::default(),
         });
-        core.writer.commit(migrate::prepare)?;
+        let saved = core.writer.commit(prepare)?;
+        core.space.resume_level(saved);
         core.space.restore_ballast()?;
+        core.follow_level();
         let keeper = match options.upkeep {
             Upkeep::Thread { quiet } => Some(Keeper::start(&core, quiet)?),
             Upkeep::Inline => None,
@@ -54,7 +58,6 @@ impl Inner {
             keeper,
             core,
             index,
-            options: options.clone(),
             age: AgeBaseline::default(),
         })
     }
@@ -70,8 +73,16 @@ impl Inner {
         if self.keeper.is_none() {
             self.core.keep_up_if_due();
         }
+        self.core.follow_level();
         result
     }
+}
+
+/// Brings the index to this program's format and options; returns the card's level as saved.
+fn prepare(tx: &mut Tx<'_>) -> Result<Level> {
+    migrate::prepare(tx)?;
+    level::step_all(tx)?;
+    Ok(CardLevel::find(tx, ())?.unwrap_or_default().0)
 }
 
 impl Drop for Inner {
@@ -95,8 +106,8 @@ impl Host for Core {
         Ok(STREAMED | ids.next().unwrap_or_default())
     }
 
-    fn admit(&self, bytes: u64) -> Result<()> {
-        self.space.admit(bytes)
+    fn admit(&self, bytes: u64, room: Room) -> Result<()> {
+        self.admit_bytes(bytes, room)
     }
 
     fn volumes(&self) -> &Arc<Volumes> {
@@ -152,22 +163,26 @@ impl Store {
 
     /// How full the card is.
     pub fn space(&self) -> Result<Space> {
-        self.0.core.space.look()
+        let space = self.0.core.space.look();
+        self.0.core.follow_level();
+        space
     }
 
     /// Begins a blob. `bytes_expected` (SIZE, literal length) lets a refusal come early; it is no promise.
     /// [`super::Error::Full`] if there is no room for that many bytes.
     pub fn begin_blob(&self, bytes_expected: Option<u64>) -> Result<BlobWriter> {
-        self.0
-            .core
-            .space
-            .admit(bytes_expected.unwrap_or_default())?;
-        BlobWriter::new(Arc::<Core>::clone(&self.0.core))
+        self.begin(bytes_expected.unwrap_or_default(), Room::Mail)
     }
 
-    /// Begins a blob of the house's own (warnings, receipts): it may use the reserve.
+    /// Begins a blob of the house's own (warnings, receipts): it may use the reserve, but for what deletes need. Filed
+    /// with [`QuotaRule::Exceed`](super::types::QuotaRule::Exceed) it goes beyond the quota too.
     pub fn begin_own_blob(&self) -> Result<BlobWriter> {
-        todo!()
+        self.begin(0, Room::House)
+    }
+
+    fn begin(&self, bytes: u64, room: Room) -> Result<BlobWriter> {
+        self.0.core.admit_bytes(bytes, room)?;
+        BlobWriter::new(Arc::<Core>::clone(&self.0.core), room)
     }
 
     /// Opens a blob for reading.

@@ -1,4 +1,4 @@
-//! Counts mailboxes and accounts anew and repairs what differs: the cure for invariants 2, 4, 5 and 6.
+//! Counts mailboxes and accounts anew and repairs what differs: the cure for invariants 2, 4, 5, 6 and 21.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::mailbox::names;
 use super::record::{Stored, scan_all};
 use super::tx::{ReadRows, Tx};
 use super::types::Usage;
-use super::{Result, Store};
+use super::{Result, Store, level};
 use crate::mail::ids::{AccountId, MailboxId, ModSeq};
 
 /// What counting a mailbox's messages gives.
@@ -114,7 +114,7 @@ fn recount_mailbox(
     )))
 }
 
-fn recount_account(tx: &Tx<'_>, id: AccountId) -> Result<Option<Difference>> {
+fn recount_account(tx: &mut Tx<'_>, id: AccountId) -> Result<Option<Difference>> {
     let Some(stored) = AccountCounters::find(tx, id)? else {
         return Ok(None);
     };
@@ -128,8 +128,12 @@ fn recount_account(tx: &Tx<'_>, id: AccountId) -> Result<Option<Difference>> {
         repaired.usage.messages += u64::from(own.messages);
         repaired.modseq = repaired.modseq.max(own.highest_modseq.get());
     }
+    repaired.level = repaired.level_at(level::quota(tx, id)?, tx.rules().thresholds);
     if repaired == stored {
         return Ok(None);
+    }
+    if repaired.level != stored.level {
+        tx.announce(id, Change::Level);
     }
     repaired.save(tx, id)?;
     Ok(Some(difference(

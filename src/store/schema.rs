@@ -12,7 +12,7 @@
 //! | `account_keys` | `Address::lookup_key` | account |
 //! | `devices` | account, device | name text, policy, created int, last seen option, bit used POP3, verifier |
 //! | `aliases` | `from` | count uint, addresses text |
-//! | `counters` | kind, id | 0: highest UIDVALIDITY; 1 account: modseq, bytes, messages; 2 mailbox: see `MailboxCounters`; 3 age clock: seconds uint, wall int |
+//! | `counters` | kind, id | 0: highest UIDVALIDITY; 1 account: modseq, bytes, messages, level byte; 2 mailbox: see `MailboxCounters`; 3 age clock: seconds uint, wall int; 4 card: level byte |
 //! | `mailboxes` | mailbox | account uint, name text, special use uint, UIDVALIDITY uint, keywords |
 //! | `mailbox_names` | account, name | mailbox |
 //! | `subscriptions` | account, name | nothing |
@@ -33,7 +33,7 @@ use super::tx::Tx;
 use super::{Result, blob};
 
 /// Version of the whole on-disk format; see `migrate`.
-pub(super) const FORMAT_VERSION: u64 = 1;
+pub(super) const FORMAT_VERSION: u64 = 2;
 
 /// Name of the format version in [`META`].
 pub(super) const META_FORMAT: &str = "format";
@@ -58,6 +58,8 @@ pub(super) const OF_ACCOUNT: u8 = 1;
 pub(super) const OF_MAILBOX: u8 = 2;
 /// Kind in [`COUNTERS`]: the clock by which POP3 marks age (identifier 0).
 pub(super) const OF_AGE_CLOCK: u8 = 3;
+/// Kind in [`COUNTERS`]: the card (identifier 0).
+pub(super) const OF_CARD: u8 = 4;
 
 pub(super) const MAILBOXES: TableDefinition<'_, u32, Bytes> = TableDefinition::new("mailboxes");
 pub(super) const MAILBOX_NAMES: TableDefinition<'_, (u32, &str), u32> =

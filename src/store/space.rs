@@ -1,14 +1,20 @@
 //! Admission: growth is refused before the card is full, so that deleting always works.
 //!
 //! Free is what the file system has left, or what `capacity_bytes_max` leaves, whichever is less, and what the volume
-//! that is being filled can use again. Below the reserve mail is refused ([`Error::Full`]); deletes, flags and the
-//! owner's own actions go on. Deletes need free pages too: redb writes new pages before it frees old ones. A file of
+//! that is being filled can use again. Below the reserve mail is refused ([`Error::Full`]); deletes, flags, the house's
+//! own mail and the owner's own actions go on. How full the card is as a [`Level`] is stepped with each count; at
+//! [`Level::Full`] no mail is taken, however small, until that is left, so that whoever says "full" is right. Deletes need free pages too: redb writes new pages before it frees old ones. A file of
 //! dead weight, the ballast, is there to be removed when even those run out, and made again when space returns.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::counters::Counters;
+use super::level::CardLevel;
 use super::media::Media;
+use super::tx::Tx;
+use super::types::{Fill, Level, Thresholds};
+use super::upkeep::Core;
 use super::volumes::Volumes;
 use super::{Error, Options, Result};
 
@@ -37,6 +43,32 @@ pub struct Space {
     pub reserve: u64,
 }
 
+/// What of the card something may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// All but the reserve, and nothing while the card is full.
+    Mail,
+    /// The reserve too, but for what deletes need.
+    House,
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    space: Space,
+    /// Bytes of mail and index, and at how many mail is refused, if at any.
+    used: u64,
+    limit: Option<u64>,
+}
+
+/// The card's level, and how much of it others know.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    now: Level,
+    told: Level,
+    saved: Level,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ballast {
     /// A run before may have left it.
@@ -52,6 +84,8 @@ pub(super) struct Guard {
     volumes: Arc<Volumes>,
     capacity_bytes_max: Option<u64>,
     reserve_bytes: u64,
+    thresholds: Thresholds,
+    level: Mutex<Known>,
     /// Free bytes as counted last; up to [`LOOK_AGAIN_BYTES`] were admitted since.
     counted: Mutex<Option<u64>>,
     admitted: AtomicU64,
@@ -65,6 +99,8 @@ impl Guard {
             volumes,
             capacity_bytes_max: options.capacity_bytes_max,
             reserve_bytes: options.reserve_bytes,
+            thresholds: options.thresholds,
+            level: Mutex::default(),
             counted: Mutex::new(None),
             admitted: AtomicU64::new(0),
             ballast: Mutex::new(Ballast::Unknown),
@@ -73,15 +109,21 @@ impl Guard {
 
     /// Counts everything.
     pub(super) fn look(&self) -> Result<Space> {
+        Ok(self.count()?.space)
+    }
+
+    /// Counts everything and steps the level.
+    fn count(&self) -> Result<Count> {
         let used = self.media.used_bytes().map_err(Error::io)?;
         let on_card = self.media.free_bytes().map_err(Error::io)?;
         let in_bounds = self
             .capacity_bytes_max
             .map(|most| most.saturating_sub(used));
+        let has_limit = on_card.or(in_bounds).is_some();
+        let reusable = self.volumes.reusable_bytes().min(used);
         let free = on_card.into_iter().chain(in_bounds).min();
-        let free = free.unwrap_or(u64::MAX / 2);
-        let free = free.saturating_add(self.volumes.reusable_bytes());
-        Ok(Space {
+        let free = free.unwrap_or(u64::MAX / 2).saturating_add(reusable);
+        let space = Space {
             capacity: self
                 .capacity_bytes_max
                 .unwrap_or(u64::MAX)
@@ -89,27 +131,91 @@ impl Guard {
             used,
             free,
             reserve: self.reserve_bytes,
+        };
+        let used = used - reusable;
+        let limit = used.saturating_add(free).saturating_sub(self.reserve_bytes);
+        let count = Count {
+            space,
+            used,
+            limit: has_limit.then_some(limit),
+        };
+        let mut level = self.lock_level();
+        level.now = level.now.step(used, count.limit, self.thresholds);
+        Ok(count)
+    }
+
+    /// How full the card is.
+    fn fill(&self) -> Result<Fill> {
+        let count = self.count()?;
+        Ok(Fill {
+            level: self.lock_level().now,
+            used: count.used,
+            limit: count.limit,
         })
     }
 
-    /// Whether there is room for that many bytes more above the reserve: [`Error::Full`] if not.
-    pub(super) fn admit(&self, bytes: u64) -> Result<()> {
+    /// Whether there is room for that many bytes more: [`Error::Full`] if not.
+    fn admit(&self, bytes: u64, room: Room) -> Result<()> {
+        match room {
+            Room::Mail => self.admit_mail(bytes),
+            Room::House => self.admit_house(bytes),
+        }
+    }
+
+    fn admit_mail(&self, bytes: u64) -> Result<()> {
         let mut last = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let admitted = self.admitted.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let needed = self.reserve_bytes.saturating_add(bytes);
-        let is_fresh =
-            |free: &u64| admitted < LOOK_AGAIN_BYTES && *free >= needed && !self.is_sinking();
-        let free = if let Some(free) = last.filter(is_fresh) {
-            free
-        } else {
-            self.admitted.store(0, Ordering::Relaxed);
-            self.look()?.free
-        };
-        *last = Some(free);
-        if free < needed {
+        let is_fresh = admitted < LOOK_AGAIN_BYTES
+            && self.lock_level().now < Level::Full
+            && last.is_some_and(|free| free >= needed)
+            && !self.is_sinking();
+        if is_fresh {
+            return Ok(());
+        }
+        self.admitted.store(0, Ordering::Relaxed);
+        let count = self.count()?;
+        *last = Some(count.space.free);
+        if count.space.free < needed {
+            self.note_refused(count, bytes);
+            return Err(Error::Full);
+        }
+        if self.lock_level().now >= Level::Full {
             return Err(Error::Full);
         }
         Ok(())
+    }
+
+    /// A card that is so full that what does not fit would fill it is full: else small mail would be refused at a
+    /// warning.
+    fn note_refused(&self, count: Count, bytes: u64) {
+        let stays_full = Level::Full.step(count.used, count.limit, self.thresholds) == Level::Full;
+        if stays_full {
+            let would_use = count.used.saturating_add(bytes);
+            let mut level = self.lock_level();
+            level.now = level.now.step(would_use, count.limit, self.thresholds);
+        }
+    }
+
+    fn admit_house(&self, bytes: u64) -> Result<()> {
+        let kept = SINKING_BYTES.min(self.reserve_bytes);
+        if self.look()?.free < kept.saturating_add(bytes) {
+            return Err(Error::Full);
+        }
+        Ok(())
+    }
+
+    fn lock_level(&self) -> MutexGuard<'_, Known> {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over the level that a run before has saved.
+    pub(super) fn resume_level(&self, saved: Level) {
+        *self.lock_level() = Known {
+            now: saved,
+            told: saved,
+            saved,
+        };
     }
 
     /// Before a delete: whether space is so tight that it must come in small transactions. Gives up the ballast then.
@@ -161,6 +267,50 @@ impl Guard {
             0 => Ballast::Gone,
             _ => Ballast::There,
         };
+        Ok(())
+    }
+}
+
+impl Core {
+    /// Whether there is room on the card for that many bytes more: [`Error::Full`] if not.
+    pub(super) fn admit_bytes(&self, bytes: u64, room: Room) -> Result<()> {
+        let admitted = self.space.admit(bytes, room);
+        self.follow_level();
+        admitted
+    }
+
+    /// How full the card is.
+    pub(super) fn count_space(&self) -> Result<Fill> {
+        let fill = self.space.fill();
+        self.follow_level();
+        fill
+    }
+
+    /// Tells everyone of a level that changed, and saves it.
+    pub(super) fn follow_level(&self) {
+        let mut level = self.space.lock_level();
+        let now = level.now;
+        let before = std::mem::replace(&mut level.told, now);
+        drop(level);
+        if now == before {
+            return;
+        }
+        self.index.tell_card_level();
+        if let Err(error) = self.save_level() {
+            tracing::warn!(%error, "the card's level is not saved yet");
+        }
+    }
+
+    /// Saves the level if the index has another one.
+    pub(super) fn save_level(&self) -> Result<()> {
+        let Known { now, saved, .. } = *self.space.lock_level();
+        if now == saved {
+            return Ok(());
+        }
+        self.space.keep_afloat();
+        self.writer
+            .commit(move |tx: &mut Tx<'_>| CardLevel(now).save(tx, ()))?;
+        self.space.lock_level().saved = now;
         Ok(())
     }
 }

@@ -4,7 +4,8 @@
 
 use super::blob;
 use super::expunge::log_expunged;
-use super::message::{Ledger, quota, refuse_over_quota};
+use super::level::Allowance;
+use super::message::Ledger;
 use super::record::{Stored, find_all_flags, scan_all};
 use super::tx::{ReadRows, Tx};
 use super::types::{Copied, MessageRow};
@@ -52,17 +53,14 @@ fn copy(
     tx: &mut Tx<'_>,
     (from, to): (MailboxId, MailboxId),
     uids: &[Uid],
-    quota_default: Option<u64>,
     now: Now,
 ) -> Result<Copied> {
     let (source, mut target) = open_pair(tx, from, to)?;
     let rows = pick(tx, from, uids)?;
     refuse_too_many(&rows)?;
-    let quota_bytes = quota(tx, &target, quota_default)?;
-    let mut used_bytes = target.account.usage.bytes;
+    let mut allowance = Allowance::of_mailbox(tx, &target)?;
     for row in &rows {
-        refuse_over_quota(used_bytes, quota_bytes)?;
-        used_bytes += Stored::load(tx, row.serial)?.bytes;
+        allowance.take(Stored::load(tx, row.serial)?.bytes)?;
     }
     let flags = translate(&source, &mut target, &rows)?;
     let mut copied = Copied {
@@ -117,7 +115,8 @@ pub(super) fn move_rows(
         let filed = target.add(tx, record, flags, modseq)?;
         copied.pairs.push((row.uid, filed.uid));
     }
-    target.close(tx)?;
+    // For a moment the account has these messages twice.
+    target.close_midway(tx)?;
     let mut source = Ledger::open(tx, from)?;
     let modseq = source.next_modseq()?;
     for row in rows {
@@ -138,12 +137,12 @@ pub(super) fn move_all(tx: &mut Tx<'_>, from: MailboxId, to: MailboxId, now: Now
 
 impl Store {
     /// Copies messages to another (or the same) mailbox of the account, all or none. [`Error::OverQuota`] if the
-    /// quota is reached before the last of them.
+    /// account is full before the last of them; Trash takes [`TRASH_ROOM_PERCENT`] more even then.
+    ///
+    /// [`TRASH_ROOM_PERCENT`]: super::level::TRASH_ROOM_PERCENT
     pub fn copy(&self, from: MailboxId, uids: &[Uid], to: MailboxId, now: Now) -> Result<Copied> {
-        let quota = self.0.options.quota_default_bytes;
         let uids = uids.to_vec();
-        self.0
-            .commit(move |tx| copy(tx, (from, to), &uids, quota, now))
+        self.0.commit(move |tx| copy(tx, (from, to), &uids, now))
     }
 
     /// Moves messages to another mailbox of the account in one step, all or none. Never fails for quota.

@@ -12,6 +12,7 @@ use super::Result;
 use super::blob::Pins;
 use super::change::Change;
 use super::due::Staged;
+use super::level::Rules;
 use crate::mail::ids::AccountId;
 
 /// Next identifiers: [`Kind`] as number -> lowest number that was never set aside.
@@ -21,11 +22,12 @@ pub(super) const IDS: TableDefinition<'_, u8, u64> = TableDefinition::new("ids")
 #[derive(Debug)]
 pub struct Snapshot {
     txn: ReadTransaction,
+    rules: Rules,
 }
 
 impl Snapshot {
-    pub(super) fn new(txn: ReadTransaction) -> Self {
-        Self { txn }
+    pub(super) fn new(txn: ReadTransaction, rules: Rules) -> Self {
+        Self { txn, rules }
     }
 }
 
@@ -36,6 +38,9 @@ pub(super) trait ReadRows {
         &self,
         table: TableDefinition<'_, K, V>,
     ) -> Result<impl ReadableTable<K, V>>;
+
+    /// What levels follow from.
+    fn rules(&self) -> Rules;
 }
 
 impl ReadRows for Snapshot {
@@ -44,6 +49,10 @@ impl ReadRows for Snapshot {
         table: TableDefinition<'_, K, V>,
     ) -> Result<impl ReadableTable<K, V>> {
         Ok(self.txn.open_table(table)?)
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules
     }
 }
 
@@ -89,6 +98,7 @@ pub(super) struct Effects {
 pub(super) struct Tx<'t> {
     txn: &'t WriteTransaction,
     pins: &'t Pins,
+    rules: Rules,
     ids: IdPool,
     effects: Effects,
     changed: Cell<bool>,
@@ -101,10 +111,16 @@ impl std::fmt::Debug for Tx<'_> {
 }
 
 impl<'t> Tx<'t> {
-    pub(super) fn new(txn: &'t WriteTransaction, pins: &'t Pins, ids: IdPool) -> Self {
+    pub(super) fn new(
+        txn: &'t WriteTransaction,
+        pins: &'t Pins,
+        rules: Rules,
+        ids: IdPool,
+    ) -> Self {
         Self {
             txn,
             pins,
+            rules,
             ids,
             effects: Effects::default(),
             changed: Cell::new(false),
@@ -200,5 +216,9 @@ impl ReadRows for Tx<'_> {
         table: TableDefinition<'_, K, V>,
     ) -> Result<impl ReadableTable<K, V>> {
         Ok(self.txn.open_table(table)?)
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules
     }
 }

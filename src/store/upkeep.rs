@@ -44,7 +44,9 @@ impl Core {
         self.index.due.take();
         self.move_stage()?;
         while self.collect_some()? {}
-        self.space.restore_ballast()
+        self.space.restore_ballast()?;
+        self.follow_level();
+        self.save_level()
     }
 
     /// Leaves nothing to do, and nothing for the next start to repair.

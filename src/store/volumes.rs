@@ -62,7 +62,7 @@ impl Orphans for Held {
     }
 
     fn note_fault(&self, error: &Error) {
-        self.index.note_fault(error);
+        self.index.note_failed_commit(error);
     }
 }
 

@@ -128,7 +128,7 @@ fn run_batch(
 ) -> Result<()> {
     loop {
         let txn = database.begin_write()?;
-        let mut tx = Tx::new(&txn, &index.pins, ids.clone());
+        let mut tx = Tx::new(&txn, &index.pins, index.rules, ids.clone());
         let mut changed = false;
         let mut spoiled = false;
         for (job, result) in jobs.iter_mut().zip(results.iter_mut()) {
@@ -157,6 +157,7 @@ fn run_batch(
         }
         index.note_change();
         txn.commit()?;
+        index.note_committed();
         *ids = ids_after;
         index.conclude(effects);
         return Ok(());

@@ -10,6 +10,7 @@ use crate::store::blob;
 use crate::store::counters::{AccountCounters, Counters, MailboxCounters};
 use crate::store::device::devices;
 use crate::store::expunge;
+use crate::store::level;
 use crate::store::mailbox::{MailboxRow, names};
 use crate::store::pop3;
 use crate::store::purge;
@@ -75,10 +76,28 @@ fn check_account(snapshot: &Snapshot, report: &mut Report, id: AccountId) -> Res
             format!("mailbox {mailbox} is above its account's mod-sequence")
         });
     }
+    check_level(snapshot, report, id, &counters)?;
     report.expect(usage == counters.usage, Invariant::Usage, || {
         format!(
             "account {id} has {usage:?}, counted are {:?}",
             counters.usage
+        )
+    });
+    Ok(())
+}
+
+fn check_level(
+    snapshot: &Snapshot,
+    report: &mut Report,
+    id: AccountId,
+    counters: &AccountCounters,
+) -> Result<()> {
+    let quota = level::quota(snapshot, id)?;
+    let stepped = counters.level_at(quota, snapshot.rules().thresholds);
+    report.expect(stepped == counters.level, Invariant::Level, || {
+        format!(
+            "account {id} is at {:?} with {} of {quota:?} bytes",
+            counters.level, counters.usage.bytes
         )
     });
     Ok(())

@@ -10,6 +10,7 @@ use crate::store::schema::{
     ACCOUNT_KEYS, DEVICES, EXPUNGED, FLAGS, MAILBOX_NAMES, POP3_MARKS, PURGES, RECORDS,
 };
 use crate::store::tx::Tx;
+use crate::store::types::Level;
 
 /// A store with two messages, and INBOX.
 fn unsound(
@@ -67,6 +68,11 @@ fn wrong_counters_are_found() {
     check(Invariant::ModSeqOrder, |tx, account, _| {
         let mut counters = AccountCounters::load(tx, account)?;
         counters.modseq = 1;
+        counters.save(tx, account)
+    });
+    check(Invariant::Level, |tx, account, _| {
+        let mut counters = AccountCounters::load(tx, account)?;
+        counters.level = Level::Full;
         counters.save(tx, account)
     });
     check(Invariant::UidValidity, |tx, _, _| {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod broken;
+mod levels;
 mod mailboxes;
 mod messages;
 mod model;

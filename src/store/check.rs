@@ -4,6 +4,7 @@
 //! index and changes nothing. What counts up wrongly is repaired by `recount`; anything else is for people to see.
 
 mod accounts;
+mod aside;
 mod blobs;
 mod mailboxes;
 mod messages;
@@ -63,6 +64,9 @@ pub enum Invariant {
     VolumeWhole = 20,
     /// An account's level is one that its usage and its quota allow: stepping it changes nothing.
     Level = 21,
+    /// What is set aside is no message of a mailbox any more, belongs to a run, and to an account that exists or is
+    /// being removed.
+    Aside = 22,
 }
 
 /// An invariant that does not hold.
@@ -128,7 +132,9 @@ impl Snapshot {
         let mut report = Report::default();
         accounts::check(self, &mut report)?;
         mailboxes::check(self, &mut report)?;
-        let references = messages::check(self, &mut report)?;
+        let mut references = messages::check(self, &mut report)?;
+        aside::check(self, &mut report, &mut references)?;
+        messages::check_references(self, &mut report, &references)?;
         Ok((report, references))
     }
 }

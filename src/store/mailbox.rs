@@ -96,7 +96,7 @@ impl MailboxRow {
     }
 }
 
-fn special_use_code(special_use: Option<SpecialUse>) -> u8 {
+pub(super) fn special_use_code(special_use: Option<SpecialUse>) -> u8 {
     match special_use {
         None => 0,
         Some(SpecialUse::All) => 1,
@@ -113,7 +113,7 @@ fn special_use_code(special_use: Option<SpecialUse>) -> u8 {
     clippy::option_option,
     reason = "the outer option is the damaged row's, the inner one a mailbox without special use"
 )]
-fn special_use_of(code: u8) -> Option<Option<SpecialUse>> {
+pub(super) fn special_use_of(code: u8) -> Option<Option<SpecialUse>> {
     let all = std::iter::once(None).chain(SpecialUse::NAMED.map(|(special, _)| Some(special)));
     let mut matching = all.filter(|special| special_use_code(*special) == code);
     matching.next()
@@ -249,6 +249,20 @@ pub(super) fn create_subscribed(
     now: Now,
 ) -> Result<MailboxId> {
     let id = create(tx, account, name, None, now)?;
+    subscribe(tx, account, name)?;
+    Ok(id)
+}
+
+/// Creates a mailbox as it was before it was deleted; without its special use if another has that by now.
+pub(super) fn create_again(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    name: &MailboxName,
+    special_use: Option<SpecialUse>,
+    now: Now,
+) -> Result<MailboxId> {
+    let is_free = refuse_special_use(tx, account, special_use).is_ok();
+    let id = create(tx, account, name, special_use.filter(|_| is_free), now)?;
     subscribe(tx, account, name)?;
     Ok(id)
 }

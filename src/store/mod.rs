@@ -6,6 +6,7 @@
 //! half-done is ever visible; UIDs and serials are never used again.
 
 pub mod account;
+pub mod aside;
 pub mod backup;
 pub mod change;
 pub mod check;
@@ -24,6 +25,7 @@ pub mod transfer;
 pub mod types;
 pub mod waiting;
 
+mod age;
 mod append;
 mod blob;
 mod blob_reader;

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::age::Baseline;
 use super::blob_reader::BlobReader;
 use super::blob_writer::{BlobWriter, Host};
 use super::counters::Counters;
 use super::engine::{Health, INDEX, Index};
 use super::level::CardLevel;
 use super::media::{Directory, Media, Memory};
-use super::pop3::AgeBaseline;
 use super::space::{Guard, Room, Space};
 use super::tx::{Kind, Snapshot, Tx};
 use super::types::Level;
@@ -27,7 +27,7 @@ pub(super) struct Inner {
     keeper: Option<Keeper>,
     pub(super) core: Arc<Core>,
     pub(super) index: Arc<Index>,
-    pub(super) age: AgeBaseline,
+    pub(super) age: Baseline,
 }
 
 impl Inner {
@@ -50,6 +50,7 @@ impl Inner {
         core.space.resume_level(saved);
         core.space.restore_ballast()?;
         core.follow_level();
+        let age = Baseline::at_start(&index.snapshot()?)?;
         let keeper = match options.upkeep {
             Upkeep::Thread { quiet } => Some(Keeper::start(&core, quiet)?),
             Upkeep::Inline => None,
@@ -58,7 +59,7 @@ impl Inner {
             keeper,
             core,
             index,
-            age: AgeBaseline::default(),
+            age,
         })
     }
 

@@ -1,28 +1,25 @@
 //! What POP3's DELE means, device by device: marks on messages of INBOX, and what falls due by them.
 //!
 //! A mark says that a device has fetched a message, or hides it from that device. It vanishes with its message or its
-//! device. Ages are counted by a clock of our own that runs at most one day a day, whatever the wall clock jumps to
-//! ([`AgeClock`]): mail is kept too long rather than lost.
+//! device. Ages are counted by the slow clock (`age`): mail is kept too long rather than lost.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
+use super::age::{self, DAY_SECONDS};
 use super::codec::{Packer, Unpacker};
-use super::counters::Counters;
 use super::device::{DeviceRow, devices};
 use super::expunge::remove_rows;
 use super::mailbox::{self, MailboxRow};
 use super::record::{Stored, find_flags, scan_all};
-use super::schema::{OF_AGE_CLOCK, POP3_MARKS};
+use super::schema::POP3_MARKS;
 use super::transfer::move_rows;
 use super::tx::{ReadRows, Tx};
 use super::types::{MessageRow, Pop3Delete};
 use super::{Error, Pop3Update, Result, Snapshot, Store};
-use crate::clock::{Mono, Now, Wall};
+use crate::clock::Now;
 use crate::mail::ids::{AccountId, DeviceId, MailboxId, Serial};
 use crate::mail::mailbox_name::MailboxName;
 
@@ -31,9 +28,6 @@ pub const FETCHED: &str = "Fetched";
 /// Longest time that [`Pop3Delete::Move`] waits for other devices, in days.
 pub const MOVE_DAYS_MAX: u64 = 30;
 
-const DAY_SECONDS: u64 = 86_400;
-/// The age clock is written this often at most, since each commit wears the card and unsettles the store.
-const AGE_STEP: Duration = Duration::from_hours(6);
 /// Most messages removed or filed in one transaction.
 const DUE_BATCH: usize = 100;
 
@@ -125,76 +119,6 @@ pub(super) fn forget_device(tx: &Tx<'_>, device: DeviceId) -> Result<()> {
     Ok(())
 }
 
-/// The clock by which marks age: seconds that passed while the wall clock was set and agreed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct AgeClock {
-    seconds: u64,
-    /// The wall clock when it last moved.
-    wall: Wall,
-}
-
-impl Counters for AgeClock {
-    type Id = ();
-
-    fn key((): ()) -> (u8, u32) {
-        (OF_AGE_CLOCK, 0)
-    }
-
-    fn pack(&self, row: &mut Packer) {
-        row.uint(self.seconds).int(self.wall.0);
-    }
-
-    fn unpack(row: &mut Unpacker<'_>) -> Result<Self> {
-        Ok(Self {
-            seconds: row.uint()?,
-            wall: Wall(row.int()?),
-        })
-    }
-}
-
-/// Moves the age clock to now, by at most `allowance`, and returns its reading. It stands while the wall clock is not
-/// set.
-fn advance_age(tx: &Tx<'_>, now: Now, allowance: Duration) -> Result<u64> {
-    let stored = AgeClock::find(tx, ())?;
-    let Some(wall) = now.wall else {
-        return Ok(stored.map_or(0, |clock| clock.seconds));
-    };
-    let mut clock = stored.unwrap_or(AgeClock { seconds: 0, wall });
-    let passed = u64::try_from(wall.0.saturating_sub(clock.wall.0)).unwrap_or(0);
-    clock.seconds += passed.min(allowance.as_secs());
-    clock.wall = wall;
-    if stored != Some(clock) {
-        clock.save(tx, ())?;
-    }
-    Ok(clock.seconds)
-}
-
-/// When this process last moved the age clock.
-#[derive(Debug, Default)]
-pub(super) struct AgeBaseline(Mutex<Option<Mono>>);
-
-impl AgeBaseline {
-    /// How far the age clock may move now: as long as it stood in this run, and one day for all the time before.
-    fn allowance(&self, now: Now) -> Duration {
-        let before = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        before.map_or(Duration::from_secs(DAY_SECONDS), |before| {
-            now.mono.since(before)
-        })
-    }
-
-    /// Whether the age clock was moved a short while ago.
-    fn is_fresh(&self, now: Now) -> bool {
-        let before = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        before.is_some_and(|before| now.mono.since(before) < AGE_STEP)
-    }
-
-    fn set(&self, now: Now) {
-        if now.wall.is_some() {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.mono);
-        }
-    }
-}
-
 fn inbox(rows: &impl ReadRows, account: AccountId) -> Result<MailboxId> {
     let inbox = mailbox::by_name(rows, account, &MailboxName::inbox())?;
     inbox.ok_or(Error::NotFound("the account"))
@@ -230,7 +154,7 @@ fn carry_out_update(
     tx: &mut Tx<'_>,
     update: &Pop3Update,
     now: Now,
-    allowance: Duration,
+    allowance: age::Allowance,
 ) -> Result<AgeClockMoved> {
     let mut moved = AgeClockMoved(false);
     let inbox = inbox(tx, update.account)?;
@@ -242,11 +166,11 @@ fn carry_out_update(
     if note_use(tx, update.account, device)? == Pop3Delete::Delete {
         remove_rows(tx, inbox, &deleted)?;
     } else if !deleted.is_empty() {
-        let age = advance_age(tx, now, allowance)?;
+        let hidden = age::advance(tx, now, allowance)?;
         moved = AgeClockMoved(true);
         for row in &deleted {
             mark(tx, row.serial, device, |mark| {
-                mark.hidden.get_or_insert(age);
+                mark.hidden.get_or_insert(hidden);
             })?;
         }
     }
@@ -400,18 +324,6 @@ fn carry_out(tx: &mut Tx<'_>, batch: &[DueMessage], now: Now) -> Result<()> {
 }
 
 impl Store {
-    /// The age clock's reading, a few hours old at most.
-    fn age(&self, now: Now) -> Result<u64> {
-        if self.0.age.is_fresh(now) {
-            let stored = AgeClock::find(&self.snapshot()?, ())?;
-            return Ok(stored.map_or(0, |clock| clock.seconds));
-        }
-        let allowance = self.0.age.allowance(now);
-        let age = self.0.commit(move |tx| advance_age(tx, now, allowance))?;
-        self.0.age.set(now);
-        Ok(age)
-    }
-
     /// Carries out a session's UPDATE state by the device's policy, in one commit. Call it at every QUIT, even with
     /// nothing fetched or deleted: it remembers which devices speak POP3.
     pub fn pop3_update(&self, update: &Pop3Update, now: Now) -> Result<()> {

@@ -1,15 +1,18 @@
 //! Removes the messages of deleted mailboxes in batches: they are gone for everybody already, so nothing hurries, and
 //! a big mailbox never needs a big transaction. What a crash leaves is gone on with at the next start.
 
+use std::collections::BTreeSet;
+
 use redb::ReadableTable;
 
+use super::account::AccountRow;
 use super::blob;
 use super::record::{Stored, unpack_flags};
 use super::schema::{EXPUNGED, FLAGS, PURGES, RECORDS};
 use super::tx::{ReadRows, Tx};
 use super::types::MessageRow;
-use super::{Result, Store, pop3};
-use crate::mail::ids::MailboxId;
+use super::{Result, Store, aside, pop3};
+use crate::mail::ids::{AccountId, MailboxId};
 
 /// Most messages removed in one transaction, so that little free space is enough.
 const PURGE_BATCH: usize = 100;
@@ -24,8 +27,29 @@ pub(super) fn pending(rows: &impl ReadRows) -> Result<Vec<MailboxId>> {
     Ok(pending)
 }
 
+/// The accounts, gone themselves, whose mailboxes still have messages to remove.
+pub(super) fn pending_accounts(rows: &impl ReadRows) -> Result<BTreeSet<AccountId>> {
+    let table = rows.read(PURGES)?;
+    let mut accounts = BTreeSet::new();
+    for entry in table.iter()? {
+        accounts.insert(AccountId(entry?.1.value()));
+    }
+    let mut gone = BTreeSet::new();
+    for account in accounts {
+        if AccountRow::find(rows, account)?.is_none() {
+            gone.insert(account);
+        }
+    }
+    Ok(gone)
+}
+
 /// Removes one batch; whether there is more to do.
 fn purge_some(tx: &mut Tx<'_>) -> Result<bool> {
+    for account in pending_accounts(tx)? {
+        if aside::release::forget_account(tx, account)? {
+            return Ok(true);
+        }
+    }
     let Some(mailbox) = pending(tx)?.first().copied() else {
         return Ok(false);
     };

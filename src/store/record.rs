@@ -53,7 +53,7 @@ impl Text {
 
 impl Stored {
     /// Packs a record; its serial is its key.
-    fn pack(&self) -> Vec<u8> {
+    pub(super) fn pack(&self) -> Vec<u8> {
         let date = self.internal_date.0;
         let mut row = Packer::new();
         row.uint(self.mailbox.0.into())

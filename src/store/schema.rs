@@ -21,6 +21,10 @@
 //! | `expunged` | mailbox, modseq | UIDs as runs: gap uint, length - 1 uint |
 //! | `pop3_marks` | serial, device | bits (1 fetched, 2 hidden), age-clock second of hiding uint |
 //! | `purges` | mailbox | account: its messages are gone for all, and are being removed |
+//! | `ages` | slow clock's seconds | serial uint, wall int: messages with serials below were there then; see `age` |
+//! | `aside_runs` | run | see `aside::RunRow` |
+//! | `aside` | run, serial | see `aside::AsideRow` |
+//! | `aside_moves` | run, serial | mailbox that it was moved from |
 //!
 //! Tables of the engine: `ids` (module `tx`), and `stage`, `places`, `moved`, `shared`, `garbage` (module `blob`).
 //!
@@ -79,6 +83,12 @@ pub(super) const POP3_MARKS: TableDefinition<'_, (u64, u32), Bytes> =
     TableDefinition::new("pop3_marks");
 pub(super) const PURGES: TableDefinition<'_, u32, u32> = TableDefinition::new("purges");
 
+pub(super) const AGES: TableDefinition<'_, u64, Bytes> = TableDefinition::new("ages");
+pub(super) const ASIDE_RUNS: TableDefinition<'_, u32, Bytes> = TableDefinition::new("aside_runs");
+pub(super) const ASIDE: TableDefinition<'_, (u32, u64), Bytes> = TableDefinition::new("aside");
+pub(super) const ASIDE_MOVES: TableDefinition<'_, (u32, u64), u32> =
+    TableDefinition::new("aside_moves");
+
 /// Makes every table of this file that is not there yet. The version is `migrate`'s matter.
 pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
     tx.write(META)?;
@@ -96,5 +106,9 @@ pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
     tx.write(EXPUNGED)?;
     tx.write(POP3_MARKS)?;
     tx.write(PURGES)?;
+    tx.write(AGES)?;
+    tx.write(ASIDE_RUNS)?;
+    tx.write(ASIDE)?;
+    tx.write(ASIDE_MOVES)?;
     blob::create_tables(tx)
 }

@@ -67,6 +67,8 @@ pub(super) enum Kind {
     Blob = 4,
     /// Blobs that were streamed into a volume.
     StreamedBlob = 5,
+    /// Runs that set messages aside.
+    AsideRun = 6,
 }
 
 impl Kind {
@@ -74,7 +76,7 @@ impl Kind {
     /// commits.
     fn block(self) -> u64 {
         match self {
-            Self::Account | Self::Device | Self::Mailbox => 1,
+            Self::Account | Self::Device | Self::Mailbox | Self::AsideRun => 1,
             Self::Serial | Self::Blob => 256,
             Self::StreamedBlob => 64,
         }
@@ -144,6 +146,17 @@ impl<'t> Tx<'t> {
         };
         self.ids.0.insert(kind, (next + 1, end));
         Ok(next)
+    }
+
+    /// What [`Tx::next_id`] would give.
+    pub(super) fn peek_id(&self, kind: Kind) -> Result<u64> {
+        match self.ids.0.get(&kind) {
+            Some(&(next, end)) if next < end => Ok(next),
+            _ => Ok(self
+                .read(IDS)?
+                .get(kind as u8)?
+                .map_or(1, |next| next.value())),
+        }
     }
 
     /// Takes a whole block out of the pool, for a user outside of transactions.

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use ring::digest::{Context, SHA256};
 
-use super::messages::References;
+use super::messages::{Reference, References};
 use super::{Invariant, Report};
 use crate::mail::ids::BlobId;
 use crate::store::staged::Staged;
@@ -48,13 +48,20 @@ pub(super) fn check(store: &Store, report: &mut Report) -> Result<()> {
     for (blob, reference) in &references {
         if let Err(text) = read_whole(store, *blob)
             // It may have gone since the snapshot was taken.
-            && store.snapshot()?.record(reference.serial)?.is_some()
+            && is_still_there(&store.snapshot()?, reference)?
         {
             let text = || format!("blob {blob} of message {}: {text}", reference.serial);
             report.expect(false, Invariant::BlobPresent, text);
         }
     }
     Ok(())
+}
+
+fn is_still_there(snapshot: &Snapshot, reference: &Reference) -> Result<bool> {
+    match reference.run {
+        Some(run) => snapshot.is_aside(run, reference.serial),
+        None => Ok(snapshot.record(reference.serial)?.is_some()),
+    }
 }
 
 impl Known<'_> {

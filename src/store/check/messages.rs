@@ -6,6 +6,7 @@ use redb::ReadableTable;
 
 use super::{Invariant, Report};
 use crate::mail::ids::{AccountId, BlobId, MailboxId, Serial};
+use crate::store::aside::RunId;
 use crate::store::blob;
 use crate::store::counters::{AccountCounters, Counters, MailboxCounters};
 use crate::store::device::devices;
@@ -24,13 +25,15 @@ use crate::store::{Result, Snapshot};
 /// Who refers to a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Reference {
-    /// How many records do.
+    /// How many records and messages set aside do.
     pub(in crate::store) count: u32,
     /// One of them.
     pub(in crate::store) serial: Serial,
+    /// The run that has set that one aside, if one has.
+    pub(in crate::store) run: Option<RunId>,
 }
 
-/// All blobs that records refer to.
+/// All blobs that records and messages set aside refer to.
 pub(in crate::store) type References = BTreeMap<BlobId, Reference>;
 
 pub(super) fn check(snapshot: &Snapshot, report: &mut Report) -> Result<References> {
@@ -39,8 +42,16 @@ pub(super) fn check(snapshot: &Snapshot, report: &mut Report) -> Result<Referenc
     }
     check_flags_keys(snapshot, report)?;
     check_marks(snapshot, report)?;
-    let references = check_records(snapshot, report)?;
-    for (blob, reference) in &references {
+    check_records(snapshot, report)
+}
+
+/// Every blob is referred to as often as is counted.
+pub(super) fn check_references(
+    snapshot: &Snapshot,
+    report: &mut Report,
+    references: &References,
+) -> Result<()> {
+    for (blob, reference) in references {
         let counted = blob::references(snapshot, *blob)?;
         report.expect(
             counted == reference.count,
@@ -53,7 +64,7 @@ pub(super) fn check(snapshot: &Snapshot, report: &mut Report) -> Result<Referenc
             },
         );
     }
-    Ok(references)
+    Ok(())
 }
 
 fn check_account(snapshot: &Snapshot, report: &mut Report, id: AccountId) -> Result<()> {
@@ -178,7 +189,11 @@ fn check_records(snapshot: &Snapshot, report: &mut Report) -> Result<References>
         references
             .entry(record.blob)
             .and_modify(|reference| reference.count += 1)
-            .or_insert(Reference { count: 1, serial });
+            .or_insert(Reference {
+                count: 1,
+                serial,
+                run: None,
+            });
     }
     let rows = snapshot.read(FLAGS)?.iter()?.count() as u64;
     report.expect(rows == records, Invariant::RowAndRecord, || {

@@ -1,6 +1,7 @@
 //! Tests of accounts, mailboxes, messages and POP3 marks through a [`Store`] in memory, which is checked when it closes.
 
 mod accounts;
+mod aside;
 mod broken;
 mod levels;
 mod mailboxes;

@@ -69,6 +69,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("std::process::exit", &["src/main.rs"]),
     ("std::net::TcpStream", &[]),
     ("mail_parser", &["src/mail/", "src/delivery/"]),
+    ("gpiocdev", &["board/src/backend/cdev.rs"]),
+    ("linux_embedded_hal", &["board/src/backend/linux_hal.rs"]),
+    ("embedded_hal", &["board/src/"]),
 ];
 
 /// Words that the pure modules never use: no IO, no threads, no randomness.
@@ -80,6 +83,11 @@ const PURE: &[&str] = &[
     "src/sasl",
     "src/space/",
     "src/panel.rs",
+    "board/src/backoff.rs",
+    "board/src/pattern",
+    "board/src/press",
+    "board/src/profile.rs",
+    "board/src/runner/engine",
 ];
 const IMPURE_WORDS: &[&str] = &[
     "tokio",
@@ -89,6 +97,8 @@ const IMPURE_WORDS: &[&str] = &[
     "TcpStream",
     "rustls",
     "SystemRandom",
+    "rustix",
+    "Instant",
     "getrandom",
 ];
 
@@ -119,10 +129,10 @@ impl Source {
         self.path.ends_with("tests.rs") || self.path.contains("/tests/")
     }
 
-    /// The module of the crate that this file belongs to.
-    fn module(&self) -> &str {
-        let inside = self.path.strip_prefix("src/").unwrap_or_default();
-        inside.split(['/', '.']).next().unwrap_or_default()
+    /// The module of the main crate that this file belongs to; `None` for the file of another crate.
+    fn module(&self) -> Option<&str> {
+        let inside = self.path.strip_prefix("src/")?;
+        inside.split(['/', '.']).next()
     }
 }
 
@@ -154,6 +164,7 @@ fn collect(folder: &Path, found: &mut Vec<Source>) {
 fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     collect(&root().join("src"), &mut found);
+    collect(&root().join("board/src"), &mut found);
     assert!(found.len() > 20, "only {} source files found", found.len());
     found
 }
@@ -184,7 +195,9 @@ fn arrows_point_down() {
     let allowed: BTreeMap<_, _> = MAY_NAME.iter().copied().collect();
     let mut broken = Vec::new();
     for source in sources() {
-        let module = source.module();
+        let Some(module) = source.module() else {
+            continue;
+        };
         if matches!(module, "main" | "app" | "lib") || source.is_test() {
             continue;
         }
@@ -223,6 +236,18 @@ fn words_stay_in_their_places() {
         }
     }
     report(&broken);
+}
+
+#[test]
+fn the_board_depends_on_nothing_of_ours() {
+    let manifest = fs::read_to_string(root().join("board/Cargo.toml")).unwrap();
+    let ours = ["path =", "tokio", "redb"];
+    let broken = ours.iter().filter(|word| manifest.contains(*word));
+    report(
+        &broken
+            .map(|word| format!("board/Cargo.toml has {word}"))
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]

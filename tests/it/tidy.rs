@@ -69,9 +69,10 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("std::process::exit", &["src/main.rs"]),
     ("std::net::TcpStream", &[]),
     ("mail_parser", &["src/mail/", "src/delivery/"]),
-    ("gpiocdev", &["board/src/backend/cdev.rs"]),
-    ("linux_embedded_hal", &["board/src/backend/linux_hal.rs"]),
-    ("embedded_hal", &["board/src/"]),
+    ("heimpost::", &["src/main.rs"]),
+    ("gpiocdev::", &["board/src/backend/cdev.rs"]),
+    ("linux_embedded_hal::", &["board/src/backend/linux_hal.rs"]),
+    ("embedded_hal::", &["board/src/backend/"]),
 ];
 
 /// Words that the pure modules never use: no IO, no threads, no randomness.
@@ -173,7 +174,7 @@ fn is_word_at(text: &str, at: usize, word: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let before = text.get(..at).and_then(|t| t.chars().next_back());
     let after = text.get(at + word.len()..).and_then(|t| t.chars().next());
-    !before.is_some_and(is_name) && !after.is_some_and(is_name)
+    !before.is_some_and(is_name) && !(word.ends_with(is_name) && after.is_some_and(is_name))
 }
 
 fn names(text: &str, word: &str) -> bool {

@@ -35,6 +35,7 @@ use crate::net::shutdown::{Asked, GRACE, Shutdown, Signals, Stopped};
 use crate::net::tls::{self, Certificate, Tls};
 use crate::net::{Counted, Counters};
 use crate::store::{self, Store};
+use crate::web::Sources;
 
 /// Threads that run async work; it never blocks, so more would only wait for the same cores.
 const WORKERS: usize = 2;
@@ -164,8 +165,16 @@ impl App {
         let store = open_store(settings, &clock).await?;
         let tls = open_tls(settings, &clock, &counters).await?;
         let auth = Auth::new(store.clone());
-        let tally = Tally::default();
-        let bound = listener::bind(services::services(settings, &store, &auth, &tally))?;
+        let limiter = Limiter::new(limits(settings));
+        let sources = Sources {
+            store: store.clone(),
+            clock: clock.clone(),
+            counters: counters.clone(),
+            tally: Tally::default(),
+            limiter: limiter.clone(),
+            services: Vec::new(),
+        };
+        let bound = listener::bind(services::services(settings, &auth, sources))?;
         let control = Control::bind(&settings.data).map_err(|cause| Error::Control {
             path: settings.data.clone(),
             cause,
@@ -182,7 +191,7 @@ impl App {
         let handler = make_handler(&store, settings, &clock);
         tokio::spawn(control.serve(handler, counters, shutdown.token()));
         upkeep::start(&store, &shared, settings.listen.clone(), &shutdown);
-        bound.accept(&shared, &Limiter::new(limits(settings)), &shutdown.token());
+        bound.accept(&shared, &limiter, &shutdown.token());
         Ok(Self {
             shutdown,
             store,

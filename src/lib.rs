@@ -1,7 +1,7 @@
 //! Heimpost: the firmware of a mail appliance, as a library.
 //!
 //! Modules in reading order; arrows of dependency only point down this list:
-//! `main` → `app` → `net`, `cli` → `smtp`, `imap`, `pop3` → `delivery`, `sasl` → `machine`, `auth` → `store` →
+//! `main` → `app` → `web`, `net`, `cli` → `smtp`, `imap`, `pop3` → `delivery`, `sasl` → `machine`, `auth` → `store` →
 //! `mail`, `clock`. Protocols never name each other, the store names no protocol, and only `store` names redb.
 //! `tests/it/tidy.rs` enforces these rules.
 
@@ -25,3 +25,4 @@ pub mod space;
 pub mod store;
 pub mod transfer;
 pub mod wake;
+pub mod web;

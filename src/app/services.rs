@@ -14,25 +14,25 @@ use crate::imap;
 use crate::maillog::Tally;
 use crate::net::ca::Subject;
 use crate::net::driver::Open;
-use crate::net::listener::Service;
 use crate::net::listener::TlsMode::{self, Implicit, OnRequest};
+use crate::net::listener::{Service, Talk};
 use crate::pop3::{self, Pop3};
 use crate::smtp::{self, Role};
 use crate::store::Store;
+use crate::web::{self, Sources};
+
+/// Name of the web port's service.
+const WEB: &str = "web";
 
 /// What a peer over the limits hears (RFC 5321 3.8, RFC 3501 7.1.5, RFC 3206 4).
 const SMTP_REFUSAL: &str = "421 4.3.2 Too many connections, try again later\r\n";
 const IMAP_REFUSAL: &str = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
 const POP3_REFUSAL: &str = "-ERR [SYS/TEMP] Too many connections, try again later\r\n";
 
-/// Every service that has an address.
-pub(super) fn services(
-    settings: &Settings,
-    store: &Store,
-    auth: &Auth,
-    tally: &Tally,
-) -> Vec<Service> {
+/// Every service that has an address. `sources` are the web port's.
+pub(super) fn services(settings: &Settings, auth: &Auth, mut sources: Sources) -> Vec<Service> {
     let listen = &settings.listen;
+    let (store, tally) = (&sources.store, &sources.tally);
     let imap = imap_sessions(settings, store, auth);
     let smtp = |role| smtp_sessions(settings, store, auth, tally, role);
     let (receive, submission) = (smtp(Role::Receive), smtp(Role::Submission));
@@ -46,6 +46,18 @@ pub(super) fn services(
         service("pop3", &listen.pop3, OnRequest, &pop3),
         service("pop3s", &listen.pop3s, Implicit, &pop3),
     ];
+    sources.services = all
+        .iter()
+        .map(|service| service.name)
+        .chain([WEB])
+        .collect();
+    all.push(Service {
+        name: WEB,
+        tls: OnRequest,
+        addresses: listen.web.clone(),
+        refusal: web::REFUSAL,
+        talk: Talk::Carried(web::carry(sources)),
+    });
     all.retain(|service| !service.addresses.is_empty());
     all
 }
@@ -67,7 +79,7 @@ fn service(
         tls,
         addresses: addresses.to_vec(),
         refusal: protocol.refusal,
-        open: Arc::clone(&protocol.open),
+        talk: Talk::Session(Arc::clone(&protocol.open)),
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) struct ListenFragment {
     pub(super) imaps: Values,
     pub(super) pop3: Values,
     pub(super) pop3s: Values,
+    pub(super) web: Values,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -63,6 +63,8 @@ pub struct Listen {
     pub pop3: Vec<SocketAddr>,
     /// POP3, implicit TLS.
     pub pop3s: Vec<SocketAddr>,
+    /// HTTP.
+    pub web: Vec<SocketAddr>,
 }
 
 /// Where the TLS certificate comes from.
@@ -276,6 +278,7 @@ impl Listen {
             imaps: at(2993),
             pop3: at(2110),
             pop3s: at(2995),
+            web: at(8080),
         }
     }
 
@@ -294,11 +297,12 @@ impl Listen {
             imaps: at(993),
             pop3: at(110),
             pop3s: at(995),
+            web: at(80),
         }
     }
 
     /// Every service with its key and addresses, in the order of the ports' listing.
-    pub fn services(&self) -> [(&'static str, &[SocketAddr]); 7] {
+    pub fn services(&self) -> [(&'static str, &[SocketAddr]); 8] {
         [
             ("smtp", &self.smtp),
             ("submission", &self.submission),
@@ -307,6 +311,7 @@ impl Listen {
             ("imaps", &self.imaps),
             ("pop3", &self.pop3),
             ("pop3s", &self.pop3s),
+            ("web", &self.web),
         ]
     }
 }
@@ -456,6 +461,7 @@ fn listen(fragment: ListenFragment, standard: Listen) -> Result<Listen, Problem>
         imaps: addresses("listen.imaps", fragment.imaps, standard.imaps)?,
         pop3: addresses("listen.pop3", fragment.pop3, standard.pop3)?,
         pop3s: addresses("listen.pop3s", fragment.pop3s, standard.pop3s)?,
+        web: addresses("listen.web", fragment.web, standard.web)?,
     })
 }
 

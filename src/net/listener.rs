@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -61,9 +62,23 @@ pub struct Service {
     pub addresses: Vec<SocketAddr>,
     /// What a peer over the limit is told, line end included.
     pub refusal: &'static str,
-    /// Makes its sessions.
-    pub open: Open,
+    /// What is done with its connections.
+    pub talk: Talk,
 }
+
+/// What a service does with a connection.
+#[derive(Clone)]
+pub enum Talk {
+    /// A session of this kind runs on it.
+    Session(Open),
+    /// Something that drives itself has it.
+    Carried(Carry),
+}
+
+/// Serves a connection to its end, minding the daemon's.
+pub type Carry = Arc<
+    dyn Fn(Stream, SocketAddr, Token) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync,
+>;
 
 /// A service that cannot have one of its addresses.
 #[derive(Debug, thiserror::Error)]
@@ -228,7 +243,11 @@ async fn serve_one(
         Ok(opened) => opened,
         Err(error) => return tracing::debug!(%error, "no TLS"),
     };
-    let run = driver::run(stream, (address, tls), &service.open, shared, token);
+    let open = match &service.talk {
+        Talk::Session(open) => open,
+        Talk::Carried(carry) => return carry(stream, address, token).await,
+    };
+    let run = driver::run(stream, (address, tls), open, shared, token);
     let (ended, traffic) = Box::pin(run).await;
     let lasted = shared.clock.now().mono.since(begun);
     let (received, sent) = (traffic.received, traffic.sent);
@@ -284,12 +303,22 @@ fn is_of_one_peer(error: &io::Error) -> bool {
     )
 }
 
+impl fmt::Debug for Talk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Session(_) => "Session",
+            Self::Carried(_) => "Carried",
+        })
+    }
+}
+
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
             .field("name", &self.name)
             .field("tls", &self.tls)
             .field("addresses", &self.addresses)
+            .field("talk", &self.talk)
             .finish_non_exhaustive()
     }
 }

@@ -32,6 +32,7 @@ fn settings(data: &Path) -> Settings {
         &mut listen.imaps,
         &mut listen.pop3,
         &mut listen.pop3s,
+        &mut listen.web,
     ] {
         *addresses = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
     }

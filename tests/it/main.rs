@@ -17,3 +17,4 @@ mod net;
 mod pop3;
 mod tidy;
 mod transfer;
+mod web;

@@ -40,6 +40,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "space", "maillog", "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
         ],
     ),
+    ("web", &["space", "net", "maillog", "store", "clock"]),
     ("config", &["store", "mail"]),
     ("transfer", &["delivery", "store", "mail", "clock"]),
     (
@@ -60,7 +61,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// Words that only the named places may use.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb", &["src/store/"]),
-    ("tokio", &["src/net/", "src/app", "src/main.rs"]),
+    ("tokio", &["src/net/", "src/web/", "src/app", "src/main.rs"]),
+    ("axum", &["src/web/"]),
+    ("hyper", &["src/web/"]),
+    ("hyper_util", &["src/web/"]),
     ("tokio_rustls", &["src/net/"]),
     ("rustls", &["src/net/"]),
     ("rcgen", &["src/net/"]),

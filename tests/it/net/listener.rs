@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use heimpost::net::driver::{Deadlines, Shared};
 use heimpost::net::limits::{Limiter, Limits};
-use heimpost::net::listener::{self, Service, TlsMode};
+use heimpost::net::listener::{self, Service, Talk, TlsMode};
 use heimpost::net::shutdown::{Shutdown, Stopped};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,7 +20,7 @@ fn service(addresses: &[SocketAddr]) -> Service {
         tls: TlsMode::OnRequest,
         addresses: addresses.to_vec(),
         refusal: "too many\n",
-        open: toy::open(&Seen::default()),
+        talk: Talk::Session(toy::open(&Seen::default())),
     }
 }
 

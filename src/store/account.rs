@@ -13,8 +13,10 @@ use super::counters::{AccountCounters, Counters, MailboxCounters, next_account};
 use super::device::remove_devices;
 use super::schema::{ACCOUNT_KEYS, ACCOUNTS, ALIASES, MAILBOXES, PURGES};
 use super::tx::{ReadRows, Tx};
-use super::types::{Account, Alias, Language, SCRAM_ITERATIONS, SCRAM_SALT_BYTES, Usage, Verifier};
-use super::{Error, NewAccount, Result, Snapshot, Store, level, mailbox};
+use super::types::{
+    Account, Alias, Language, SCRAM_ITERATIONS, SCRAM_SALT_BYTES, Subject, Usage, Verifier,
+};
+use super::{Error, NewAccount, Result, Snapshot, Store, growth, level, mailbox, told, waiting};
 use crate::clock::{Now, Wall};
 use crate::mail::address::Address;
 use crate::mail::ids::AccountId;
@@ -192,6 +194,9 @@ fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<()> {
         tx.write(PURGES)?.insert(mailbox.0, id.0)?;
     }
     AccountCounters::remove(tx, id)?;
+    growth::forget(tx, Subject::Account(id))?;
+    told::forget(tx, Subject::Account(id))?;
+    waiting::remove_rows(tx, id)?;
     tx.announce(id, Change::Account);
     Ok(())
 }
@@ -311,6 +316,7 @@ impl Store {
     /// the last owner while there are other accounts.
     pub fn remove_account(&self, id: AccountId) -> Result<()> {
         self.0.commit(move |tx| remove(tx, id))?;
+        self.0.waiting.forget(id);
         self.purge()
     }
 

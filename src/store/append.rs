@@ -13,7 +13,7 @@ use crate::mail::flags::FlagBits;
 use crate::mail::ids::{AccountId, BlobId, MailboxId, Serial, Uid};
 
 /// An append whose texts are packed already, so that the writer has less to do.
-struct Ready {
+pub(super) struct Ready {
     append: Append,
     /// One per filing.
     texts: Vec<Text>,
@@ -32,7 +32,7 @@ impl Ready {
     }
 
     /// Files the message everywhere it goes. The outer error is a fault; inner ones changed nothing.
-    fn carry_out(&self, tx: &mut Tx<'_>) -> Result<Vec<Result<Filed>>> {
+    pub(super) fn carry_out(&self, tx: &mut Tx<'_>) -> Result<Vec<Result<Filed>>> {
         let mut blob = None;
         let mut results = Vec::with_capacity(self.texts.len());
         for (filing, text) in self.append.filings.iter().zip(&self.texts) {
@@ -119,7 +119,7 @@ impl Store {
         quota(&self.snapshot()?, account)
     }
 
-    fn ready(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Ready>> {
+    pub(super) fn ready(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Ready>> {
         for room in [Room::Mail, Room::House] {
             let blobs = appends.iter().map(|append| &append.blob);
             let blobs = blobs.filter(|blob| blob.room == room);

@@ -67,6 +67,8 @@ pub enum Invariant {
     /// What is set aside is no message of a mailbox any more, belongs to a run, and to an account that exists or is
     /// being removed.
     Aside = 22,
+    /// What is remembered of growth, of warnings and of who waits is of the card or of an account that exists.
+    Remembered = 23,
 }
 
 /// An invariant that does not hold.

@@ -17,7 +17,7 @@ use super::upkeep::{Core, Keeper};
 use super::volume::STREAMED;
 use super::volumes::Volumes;
 use super::writer::Writer;
-use super::{Options, Result, Store, Upkeep, level, migrate};
+use super::{Options, Result, Store, Upkeep, level, migrate, waiting};
 use crate::clock::{Clock, Now, Wall};
 use crate::mail::ids::BlobId;
 
@@ -28,6 +28,7 @@ pub(super) struct Inner {
     pub(super) core: Arc<Core>,
     pub(super) index: Arc<Index>,
     pub(super) age: Baseline,
+    pub(super) waiting: waiting::List,
 }
 
 impl Inner {
@@ -51,6 +52,7 @@ impl Inner {
         core.space.restore_ballast()?;
         core.follow_level();
         let age = Baseline::at_start(&index.snapshot()?)?;
+        let waiting = waiting::List::load(&index.snapshot()?)?;
         let keeper = match options.upkeep {
             Upkeep::Thread { quiet } => Some(Keeper::start(&core, quiet)?),
             Upkeep::Inline => None,
@@ -60,6 +62,7 @@ impl Inner {
             core,
             index,
             age,
+            waiting,
         })
     }
 

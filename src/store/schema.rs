@@ -20,11 +20,16 @@
 //! | `flags` | mailbox, UID | system flags, keywords, modseq, serial: little-endian, 25 bytes |
 //! | `expunged` | mailbox, modseq | UIDs as runs: gap uint, length - 1 uint |
 //! | `pop3_marks` | serial, device | bits (1 fetched, 2 hidden), age-clock second of hiding uint |
+//! | `growth` | subject kind, id, day | bytes in use at the end of that day (days since 1970-01-01, UTC) |
+//! | `told` | subject kind, id | level byte that people were last written to about; none is 0 |
+//! | `waiting` | account, sender's `lookup_key` | address text option (none: null sender), first int, last int, bytes uint option, tries uint |
 //! | `purges` | mailbox | account: its messages are gone for all, and are being removed |
 //! | `ages` | slow clock's seconds | serial uint, wall int: messages with serials below were there then; see `age` |
 //! | `aside_runs` | run | see `aside::RunRow` |
 //! | `aside` | run, serial | see `aside::AsideRow` |
 //! | `aside_moves` | run, serial | mailbox that it was moved from |
+//!
+//! A level byte is 0 ok, 1 notice, 2 warning, 3 full, 4 fault. A subject is 0 the card (id 0) or 1 an account.
 //!
 //! Tables of the engine: `ids` (module `tx`), and `stage`, `places`, `moved`, `shared`, `garbage` (module `blob`).
 //!
@@ -34,6 +39,7 @@
 use redb::TableDefinition;
 
 use super::tx::Tx;
+use super::types::Subject;
 use super::{Result, blob};
 
 /// Version of the whole on-disk format; see `migrate`.
@@ -88,6 +94,17 @@ pub(super) const ASIDE_RUNS: TableDefinition<'_, u32, Bytes> = TableDefinition::
 pub(super) const ASIDE: TableDefinition<'_, (u32, u64), Bytes> = TableDefinition::new("aside");
 pub(super) const ASIDE_MOVES: TableDefinition<'_, (u32, u64), u32> =
     TableDefinition::new("aside_moves");
+pub(super) const GROWTH: TableDefinition<'_, (u8, u32, u32), u64> = TableDefinition::new("growth");
+pub(super) const TOLD: TableDefinition<'_, (u8, u32), Bytes> = TableDefinition::new("told");
+pub(super) const WAITING: TableDefinition<'_, (u32, &str), Bytes> = TableDefinition::new("waiting");
+
+/// How [`GROWTH`] and [`TOLD`] name a subject.
+pub(super) fn subject_key(subject: Subject) -> (u8, u32) {
+    match subject {
+        Subject::Card => (0, 0),
+        Subject::Account(id) => (1, id.0),
+    }
+}
 
 /// Makes every table of this file that is not there yet. The version is `migrate`'s matter.
 pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
@@ -110,5 +127,8 @@ pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
     tx.write(ASIDE_RUNS)?;
     tx.write(ASIDE)?;
     tx.write(ASIDE_MOVES)?;
+    tx.write(GROWTH)?;
+    tx.write(TOLD)?;
+    tx.write(WAITING)?;
     blob::create_tables(tx)
 }

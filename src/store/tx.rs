@@ -29,6 +29,16 @@ impl Snapshot {
     pub(super) fn new(txn: ReadTransaction, rules: Rules) -> Self {
         Self { txn, rules }
     }
+
+    /// Names of all tables, ascending.
+    #[cfg(test)]
+    pub(super) fn tables(&self) -> Vec<String> {
+        use redb::TableHandle;
+        let tables = self.txn.list_tables().into_iter().flatten();
+        let mut names: Vec<String> = tables.map(|table| table.name().to_owned()).collect();
+        names.sort();
+        names
+    }
 }
 
 /// Reading rows, in a snapshot or within a transaction (which sees its own changes).

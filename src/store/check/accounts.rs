@@ -7,15 +7,20 @@ use redb::ReadableTable;
 use super::{Invariant, Report};
 use crate::mail::ids::AccountId;
 use crate::store::account::AccountRow;
+use crate::store::codec::Unpacker;
 use crate::store::device::DeviceRow;
-use crate::store::schema::{ACCOUNT_KEYS, ACCOUNTS, ALIASES, DEVICES};
+use crate::store::schema::{
+    ACCOUNT_KEYS, ACCOUNTS, ALIASES, DEVICES, GROWTH, TOLD, WAITING, subject_key,
+};
 use crate::store::tx::ReadRows;
-use crate::store::{Result, Snapshot};
+use crate::store::types::{Level, Subject};
+use crate::store::{Result, Snapshot, waiting};
 
 pub(super) fn check(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
     check_accounts(snapshot, report)?;
     check_keys(snapshot, report)?;
-    check_devices(snapshot, report)
+    check_devices(snapshot, report)?;
+    check_remembered(snapshot, report)
 }
 
 fn check_accounts(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
@@ -77,6 +82,35 @@ fn check_devices(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
                 format!("device {device} has another's name")
             });
         }
+    }
+    Ok(())
+}
+
+/// Rows about subjects, all of which the card or an account must be.
+fn check_remembered(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
+    let mut subjects = BTreeSet::new();
+    for entry in snapshot.read(GROWTH)?.iter()? {
+        let (kind, id, _) = entry?.0.value();
+        subjects.insert((kind, id));
+    }
+    for entry in snapshot.read(TOLD)?.iter()? {
+        let (key, row) = entry?;
+        subjects.insert(key.value());
+        report.readable(Level::unpack(&mut Unpacker::new("told", row.value())));
+    }
+    for entry in snapshot.read(WAITING)?.iter()? {
+        let (key, row) = entry?;
+        subjects.insert(subject_key(Subject::Account(AccountId(key.value().0))));
+        report.readable(waiting::unpack(row.value()));
+    }
+    subjects.remove(&subject_key(Subject::Card));
+    for (kind, id) in subjects {
+        let account = AccountId(id);
+        let is_one = (kind, id) == subject_key(Subject::Account(account));
+        let holds = is_one && snapshot.account(account)?.is_some();
+        report.expect(holds, Invariant::Remembered, || {
+            format!("something is remembered of subject {kind} {id}, which does not exist")
+        });
     }
     Ok(())
 }

@@ -212,6 +212,8 @@ fn backup_comes_back_whole_and_skips_unchanged_volumes() {
     let before = store.snapshot().unwrap().mailbox(inbox).unwrap().unwrap();
     let copy = restored(&path("backup"), &path("restored"));
     assert_eq!(digests(&copy, inbox), expected);
+    let tables = |store: &Store| store.snapshot().unwrap().tables();
+    assert_eq!(tables(&copy), tables(&store));
     let after = copy.snapshot().unwrap().mailbox(inbox).unwrap().unwrap();
     assert!(after.uid_validity > before.uid_validity);
     deliver(&copy, inbox, &noise(99, 100_000)).unwrap();

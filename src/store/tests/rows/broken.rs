@@ -7,7 +7,8 @@ use crate::store::check::{Invariant, Report};
 use crate::store::counters::{AccountCounters, Counters, MailboxCounters, StoreCounters};
 use crate::store::record::{Stored, save_flags, scan_all};
 use crate::store::schema::{
-    ACCOUNT_KEYS, DEVICES, EXPUNGED, FLAGS, MAILBOX_NAMES, POP3_MARKS, PURGES, RECORDS,
+    ACCOUNT_KEYS, DEVICES, EXPUNGED, FLAGS, GROWTH, MAILBOX_NAMES, POP3_MARKS, PURGES, RECORDS,
+    TOLD,
 };
 use crate::store::tx::Tx;
 use crate::store::types::Level;
@@ -74,6 +75,14 @@ fn wrong_counters_are_found() {
         let mut counters = AccountCounters::load(tx, account)?;
         counters.level = Level::Full;
         counters.save(tx, account)
+    });
+    check(Invariant::Remembered, |tx, _, _| {
+        tx.write(GROWTH)?.insert((1, 99, 20_000), 5)?;
+        Ok(())
+    });
+    check(Invariant::Remembered, |tx, _, _| {
+        tx.write(TOLD)?.insert((1, 99), [1].as_slice())?;
+        Ok(())
     });
     check(Invariant::UidValidity, |tx, _, _| {
         StoreCounters::default().save(tx, ())

@@ -8,6 +8,7 @@ mod mailboxes;
 mod messages;
 mod model;
 mod pop3;
+mod remembered;
 
 use std::sync::Arc;
 

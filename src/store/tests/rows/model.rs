@@ -1,12 +1,17 @@
 //! Random operations against a model of plain maps.
 
+mod fullness;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use fullness::{Fullness, QUOTAS};
+
 use super::*;
-use crate::mail::flags::FlagBits;
+use crate::mail::flags::{FlagBits, SpecialUse};
 use crate::mail::ids::Serial;
+use crate::store::types::Subject;
 
 /// What an operation is, with numbers that are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -45,6 +50,10 @@ enum Op {
     Delete {
         of: usize,
     },
+    SetQuota {
+        quota: usize,
+    },
+    Recount,
     Reopen,
     Rename {
         of: usize,
@@ -75,6 +84,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..NAMES.len()).prop_map(|name| Op::Create { name }),
         1 => mailbox.clone().prop_map(|of| Op::Delete { of }),
         1 => (mailbox, 0..NAMES.len()).prop_map(|(of, name)| Op::Rename { of, name }),
+        2 => (0..QUOTAS.len()).prop_map(|quota| Op::SetQuota { quota }),
+        1 => Just(Op::Recount),
         1 => Just(Op::Reopen),
     ]
 }
@@ -87,11 +98,19 @@ struct Message {
     keywords: BTreeSet<&'static str>,
 }
 
+impl Message {
+    /// As the store counts it, with the prefix that `filing` gives.
+    fn bytes(&self) -> u64 {
+        16 + self.body.len() as u64
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Model {
     /// By name: next UID and messages by UID.
     mailboxes: BTreeMap<String, (u32, BTreeMap<u32, Message>)>,
     appended: u32,
+    fullness: Fullness,
 }
 
 impl Model {
@@ -124,6 +143,12 @@ impl Model {
     fn remove(&mut self, mailbox: &str, uid: u32) -> Message {
         let messages = &mut self.mailboxes.get_mut(mailbox).unwrap().1;
         messages.remove(&uid).unwrap()
+    }
+
+    fn used(&self) -> u64 {
+        let all = self.mailboxes.values();
+        let messages = all.flat_map(|(_, messages)| messages.values());
+        messages.map(Message::bytes).sum()
     }
 
     fn has_below(&self, name: &str) -> bool {
@@ -203,8 +228,18 @@ impl Run {
             Op::Create { name } => self.create(NAMES[name]),
             Op::Delete { of } => self.delete(of),
             Op::Rename { of, name } => self.rename(of, NAMES[name]),
+            Op::SetQuota { quota } => {
+                self.model.fullness.quota = QUOTAS[quota];
+                let set = self
+                    .house
+                    .store
+                    .set_quota(self.house.account, QUOTAS[quota]);
+                set.unwrap();
+            }
+            Op::Recount => assert_eq!(self.house.store.recount(), Ok(Vec::new())),
             Op::Reopen => return self.reopen(),
         }
+        self.compare_level();
         self
     }
 
@@ -221,6 +256,10 @@ impl Run {
             system,
             keywords: keywords(keyword),
         };
+        if !self.takes(&mailbox, &[message.bytes()]) {
+            assert_eq!(filed, Err(Error::OverQuota));
+            return;
+        }
         assert_eq!(filed.unwrap().uid.get(), self.model.put(&to, message));
     }
 
@@ -272,6 +311,11 @@ impl Run {
             .iter()
             .map(|uid| self.model.mailboxes[&from].1[uid].clone())
             .collect();
+        let sizes: Vec<u64> = copies.iter().map(Message::bytes).collect();
+        if !self.takes(&target, &sizes) {
+            assert_eq!(copied, Err(Error::OverQuota));
+            return;
+        }
         let expected: Vec<(u32, u32)> = picked
             .iter()
             .zip(copies)
@@ -374,6 +418,20 @@ impl Run {
         for message in messages.into_values() {
             self.model.put(to, message);
         }
+    }
+
+    fn takes(&self, to: &Mailbox, sizes: &[u64]) -> bool {
+        let is_trash = to.special_use == Some(SpecialUse::Trash);
+        let used = self.model.used();
+        self.model.fullness.takes(used, sizes, is_trash)
+    }
+
+    fn compare_level(&mut self) {
+        let used = self.model.used();
+        self.model.fullness.settle(used);
+        let account = Subject::Account(self.house.account);
+        let fill = self.house.store.fill(account).unwrap();
+        assert_eq!((fill.used, fill.level), (used, self.model.fullness.level));
     }
 
     /// The store says what the model says.

@@ -183,6 +183,8 @@ impl Engine {
     pub fn lose_button(&mut self, error: &Error, now: Duration) {
         if self.button.part.is_some() {
             self.button.fail(error, now);
+            // The chip may have gone with it, which steady light would not find out: the LED is told again.
+            self.lit = None;
             self.forget_press(Level::Released, now);
             self.tell_how();
         }

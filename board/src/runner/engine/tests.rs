@@ -193,6 +193,20 @@ fn pulled_wires_are_tried_again_until_they_are_back() {
 }
 
 #[test]
+fn steady_light_comes_back_too() {
+    let (board, mut bench) = bench();
+    bench.show(Pattern::Steady);
+    bench.advance(1_000);
+    board.unplug();
+    bench.advance(2_000);
+    assert!(bench.how().starts_with("no LED: "), "{}", bench.how());
+    board.plug();
+    bench.advance(100_000);
+    assert_eq!(bench.how(), "LED simulated; button simulated");
+    assert!(board.is_lit());
+}
+
+#[test]
 fn an_outage_costs_few_turns() {
     let (board, mut bench) = bench();
     board.unplug();

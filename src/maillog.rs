@@ -216,6 +216,12 @@ pub fn program_ended(program: &str, outcome: &str, took: Duration) {
     tracing::info!(target: TARGET, %program, %outcome, seconds, "program ended");
 }
 
+/// A file among the owner's programs was not run.
+pub fn program_skipped(program: &str, why: &str) {
+    let (program, why) = (Plain(program), Plain(why));
+    tracing::warn!(target: TARGET, %program, %why, "program not run");
+}
+
 /// A program of the owner's said a line.
 pub fn program_said(program: &str, line: &str) {
     let (program, line) = (Plain(program), Plain(line));

@@ -23,6 +23,9 @@ const TLS_INTERVAL: Duration = Duration::from_mins(1);
 /// How often due deletions of POP3 devices are carried out; their policies count in days.
 const POP3_DUE_INTERVAL: Duration = Duration::from_hours(1);
 
+/// How often it is looked whether the card needs the space of what was set aside.
+const RELEASE_INTERVAL: Duration = Duration::from_mins(1);
+
 /// Starts the jobs.
 pub(super) fn start(store: &Store, shared: &Shared, listen: Listen, shutdown: &Shutdown) {
     let tls = Arc::clone(&shared.tls);
@@ -31,8 +34,14 @@ pub(super) fn start(store: &Store, shared: &Shared, listen: Listen, shutdown: &S
     });
     let due = store.clone();
     every(POP3_DUE_INTERVAL, shared, shutdown, move |now| {
-        if let Err(error) = due.pop3_due(now) {
+        if let Err(error) = due.keep_age(now).and_then(|()| due.pop3_due(now)) {
             tracing::warn!(%error, "due deletions were not carried out");
+        }
+    });
+    let aside = store.clone();
+    every(RELEASE_INTERVAL, shared, shutdown, move |now| {
+        if let Err(error) = aside.release_aside(now) {
+            tracing::warn!(%error, "what was set aside was not released");
         }
     });
 }

@@ -9,7 +9,7 @@ use super::account::Add;
 use super::export::Kind;
 use super::import::Source;
 use super::operation::{Format, Operation, Password};
-use super::{Failure, Result};
+use super::{Failure, Result, room};
 use crate::mail::secret::Secret;
 
 /// Longest password taken from standard input, in bytes, its line end included.
@@ -50,6 +50,18 @@ pub enum Command {
     Check(Listing),
     /// Count mailboxes and accounts anew and repair counters that differ
     Recount,
+    /// Make room as a held button does: old mail in Trash, Junk and "Fetched" is set aside, then your programs run
+    Room {
+        /// Only list what would go
+        #[arg(long)]
+        dry_run: bool,
+        /// Put back what went the last time
+        #[arg(long, conflicts_with = "dry_run")]
+        undo: bool,
+        /// Print JSON for programs
+        #[arg(long, requires = "dry_run")]
+        json: bool,
+    },
     /// Copy the whole store into a directory while mail flows; a later backup there copies only what changed
     Backup {
         /// Directory, made if it is missing
@@ -270,6 +282,15 @@ impl Command {
             Self::Status(listing) => Operation::Status(listing.format()),
             Self::Check(listing) => Operation::Check(listing.format()),
             Self::Recount => Operation::Recount,
+            Self::Room {
+                dry_run,
+                undo,
+                json,
+            } => Operation::Room(match (dry_run, undo) {
+                (true, _) => room::Task::DryRun(Listing { json }.format()),
+                (false, true) => room::Task::Undo,
+                (false, false) => room::Task::Press,
+            }),
             Self::Backup { dir } => Operation::Backup {
                 dir: absolute(&dir)?,
             },

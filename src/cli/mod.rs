@@ -16,6 +16,7 @@ mod check;
 mod device;
 pub mod export;
 pub mod import;
+pub mod room;
 mod status;
 
 pub use operation::{Operation, execute};

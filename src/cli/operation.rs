@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Context, Output, Result, account, alias, backup, check, device, export, import, status,
+    Context, Output, Result, account, alias, backup, check, device, export, import, room, status,
 };
 use crate::mail::secret::Secret;
 
@@ -114,6 +114,8 @@ pub enum Operation {
     Check(Format),
     /// `recount`
     Recount,
+    /// `room`
+    Room(room::Task),
     /// `backup`
     Backup {
         /// Where to; an absolute path.
@@ -172,6 +174,7 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         Operation::Status(format) => status::status(*format, context, output),
         Operation::Check(format) => check::check(*format, context, output),
         Operation::Recount => check::recount(context, output),
+        Operation::Room(task) => room::room(*task, context, output),
         Operation::Backup { dir } => backup::backup(dir, context, output),
         Operation::Import { account, source } => import::import(account, source, context, output),
         Operation::Export { account, dir, kind } => {

@@ -56,6 +56,9 @@ pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Settings, Error>
     };
     if let Some(data) = data {
         settings.data = PathBuf::from(data);
+        if file.is_none() {
+            settings.room.hooks = settings.data.join(settings::DESK_HOOKS);
+        }
     }
     Ok(settings)
 }

@@ -1,7 +1,7 @@
 //! The checked settings, each part handed by `app` to the one module that it concerns.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use toml::Spanned;
@@ -181,6 +181,12 @@ pub struct AccountSettings {
     pub quota_default: u64,
 }
 
+/// Where a developer's desk has its data.
+const DESK_DATA: &str = "heimpost-data";
+
+/// Where it has the owner's programs, in the data directory.
+pub(super) const DESK_HOOKS: &str = "storage-full.d";
+
 /// Smallest and largest values that are taken for limits.
 const MESSAGE_BYTES_RANGE: (u64, u64) = (64 << 10, 1 << 30);
 const RECIPIENTS_RANGE: (u64, u64) = (100, 10_000);
@@ -189,7 +195,8 @@ const RESERVE_RANGE: (u64, u64) = (8 << 20, 1 << 40);
 const CAPACITY_RANGE: (u64, u64) = (64 << 20, 1 << 50);
 const QUOTA_RANGE: (u64, u64) = (1 << 20, 1 << 50);
 const PERCENT_RANGE: (u64, u64) = (50, 99);
-const ROOM_DAYS_RANGE: (u64, u64) = (1, 3650);
+/// 0 is all mail, however new.
+const ROOM_DAYS_RANGE: (u64, u64) = (0, 3650);
 /// 0 is never.
 const ARCHIVE_MONTHS_RANGE: (u64, u64) = (0, 1200);
 
@@ -203,7 +210,7 @@ impl Settings {
         Self {
             hostname: local.clone(),
             domains: vec![local],
-            data: PathBuf::from("heimpost-data"),
+            data: PathBuf::from(DESK_DATA),
             language: Language::En,
             time_zone: TimeZone::system(),
             listen: Listen::desk(),
@@ -226,7 +233,7 @@ impl Settings {
                 junk_days: 30,
                 fetched_days: 30,
                 archive_months: None,
-                hooks: PathBuf::from("heimpost-data/storage-full.d"),
+                hooks: Path::new(DESK_DATA).join(DESK_HOOKS),
             },
             panel: PanelSettings {
                 backend: PanelBackend::Sim,

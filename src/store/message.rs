@@ -6,7 +6,7 @@ use super::mailbox::MailboxRow;
 use super::record::{Stored, save_flags, scan};
 use super::schema::{FLAGS, RECORDS};
 use super::tx::{Kind, ReadRows, Tx};
-use super::types::{Filed, MessageRecord, MessageRow};
+use super::types::{Filed, MessageFacts, MessageRecord, MessageRow};
 use super::{Error, Result, Snapshot, level, pop3};
 use crate::mail::flags::{FlagBits, KEYWORDS_PER_MAILBOX_MAX, Keyword};
 use crate::mail::ids::{BlobId, MailboxId, ModSeq, Serial, Uid};
@@ -140,6 +140,16 @@ impl Snapshot {
             return Ok(Vec::new());
         }
         scan(self, mailbox, from, to)
+    }
+
+    /// A message's facts; `None` if it is gone.
+    pub fn facts(&self, serial: Serial) -> Result<Option<MessageFacts>> {
+        let stored = Stored::find(self, serial)?;
+        Ok(stored.map(|stored| MessageFacts {
+            bytes: stored.bytes,
+            internal_date: stored.internal_date,
+            saved: stored.saved,
+        }))
     }
 
     /// A message's record; `None` if it is gone.

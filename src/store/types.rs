@@ -278,6 +278,17 @@ pub struct MessageRecord {
     pub summary: Vec<u8>,
 }
 
+/// What its record says of a message in numbers, which is quick to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageFacts {
+    /// As [`MessageRecord::bytes`].
+    pub bytes: u64,
+    /// As [`MessageRecord::internal_date`].
+    pub internal_date: Wall,
+    /// As [`MessageRecord::saved`].
+    pub saved: Wall,
+}
+
 /// Where and how a message shall be filed.
 #[derive(Clone, Debug)]
 pub struct Filing {

@@ -44,12 +44,12 @@ pub struct Message {
     pub head: Vec<u8>,
 }
 
-/// Whether `account` can take a message of `bytes` now; an unknown size is 0.
+/// Whether `recipient` can take a message of `bytes` now; an unknown size is 0. If it stands for several accounts, one
+/// with room is enough: who is full does not keep mail from the others.
 ///
-/// Errors: `OverQuota`, `Full`, `NotFound` if the account is gone, `Fault`.
+/// Errors: `OverQuota`, `Full`, `NotFound` if all accounts are gone, `Fault`.
 pub fn admit(store: &Store, recipient: &Recipient, bytes: u64) -> store::Result<()> {
-    let mut accounts = recipient.accounts.iter();
-    accounts.try_for_each(|account| store.admit(*account, bytes))
+    quota_rule(store, recipient.accounts.iter(), bytes).map(|_| ())
 }
 
 /// Files `message` for all recipients of `envelope`.
@@ -57,7 +57,7 @@ pub fn admit(store: &Store, recipient: &Recipient, bytes: u64) -> store::Result<
 /// Quotas were asked about at each recipient, perhaps without knowing the size. If by now none of the accounts has
 /// room, nothing is filed (`OverQuota`). If one has, the message goes beyond the quota of the others: to refuse it for
 /// all would keep it from that one as long as the sender tries, and to refuse it for some would take a DSN, which
-/// cannot be sent yet. Each account can be taken beyond its quota by one message at a time only.
+/// cannot be sent yet.
 pub fn deliver(
     store: &Store,
     envelope: &Envelope,

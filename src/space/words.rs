@@ -13,6 +13,12 @@ const TOLD_IN_DAYS_MAX: u32 = 60;
 /// Days of a month, about.
 const MONTH_DAYS: u32 = 30;
 
+/// What other mail servers hear when an account is full; their users may read it in a report.
+pub const ACCOUNT_FULL: &str = "The mailbox is full, which its owner knows; try again later";
+
+/// What other mail servers hear when the card is full.
+pub const CARD_FULL: &str = "The mail store is full, try again later";
+
 /// What a mailbox is called when speaking to somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose<'a> {

@@ -5,6 +5,7 @@
     reason = "a command is out of order in every state but those that take it, and in new ones too"
 )]
 
+use crate::clock::Now;
 use crate::delivery::local::{self, Recipient};
 use crate::delivery::route::Route;
 use crate::machine::Event;
@@ -12,6 +13,7 @@ use crate::mail::address::{Address, ReversePath};
 use crate::sasl::Mechanism;
 use crate::smtp::command::{self, ClientName, Command, InitialResponse};
 use crate::smtp::reply::{Detail, Reply};
+use crate::space::words;
 use crate::store;
 
 use super::incoming::{Chunk, Data};
@@ -50,18 +52,18 @@ pub(super) struct Recipients {
 }
 
 /// Carries out a command that came in a state between commands.
-pub(super) fn execute(state: State, command: Command, context: &mut Context) -> Turn {
+pub(super) fn execute(state: State, command: Command, context: &mut Context, now: Now) -> Turn {
     match command {
         Command::Helo(name) => hello(name, Dialect::Smtp, context),
         Command::Ehlo(name) => hello(name, Dialect::Esmtp, context),
-        Command::Mail(mail) => take_mail(state, mail, context),
-        Command::Rcpt(recipient) => take_rcpt(state, &recipient, context),
-        Command::Data => take_data(state, context),
+        Command::Mail(mail) => take_mail(state, mail, context, now),
+        Command::Rcpt(recipient) => take_rcpt(state, &recipient, context, now),
+        Command::Data => take_data(state, context, now),
         Command::Bdat(chunk) if chunk.bytes > context.service.limits.read_bytes_max() => {
             Turn::new(State::Closed, too_large(context))
         }
         Command::Bdat(chunk) => Turn {
-            state: State::Chunk(Chunk::begin(state, chunk, context)),
+            state: State::Chunk(Chunk::begin(state, chunk, context, now)),
             reply: None,
             event: None,
         },
@@ -158,7 +160,7 @@ fn start_tls(state: State, context: &Context) -> Turn {
     }
 }
 
-fn take_mail(state: State, mail: command::Mail, context: &mut Context) -> Turn {
+fn take_mail(state: State, mail: command::Mail, context: &mut Context, now: Now) -> Turn {
     let hello = match state {
         State::Identified(hello) => hello,
         State::Greeted => return Turn::new(state, out_of_order("Send EHLO first")),
@@ -170,7 +172,7 @@ fn take_mail(state: State, mail: command::Mail, context: &mut Context) -> Turn {
         return Turn::new(State::Closed, Reply::new(421, Detail(5, 3), text));
     }
     if let Err(reply) = check_mail(&mail, context) {
-        told::not_taken(&mail.from, &[], mail.size, &reply, context);
+        told::not_taken(&mail.from, &[], mail.size, &reply, context, now);
         return Turn::new(State::Identified(hello), reply);
     }
     let given = MailGiven {
@@ -203,8 +205,7 @@ fn check_mail(mail: &command::Mail, context: &Context) -> Result<(), Reply> {
     // RFC 1870 6.1: room is asked for as early as it can be; the blob is not kept.
     match context.service.store.begin_blob(Some(size)) {
         Ok(_) => Ok(()),
-        Err(store::Error::Full) => Err(store_full()),
-        Err(error) => Err(fault(&error)),
+        Err(error) => Err(store_refusal(&error)),
     }
 }
 
@@ -239,15 +240,16 @@ pub(super) fn too_large(context: &Context) -> Reply {
     Reply::new(552, Detail(3, 4), text)
 }
 
-pub(super) fn store_full() -> Reply {
-    Reply::new(452, Detail(3, 1), "The mail store is full, try again later")
+/// The reply when the store does not take a mail: for want of room it is put off (RFC 3463 3.3, 3.4).
+pub(super) fn store_refusal(error: &store::Error) -> Reply {
+    match error {
+        store::Error::OverQuota => Reply::new(452, Detail(2, 2), words::ACCOUNT_FULL),
+        store::Error::Full => Reply::new(452, Detail(3, 1), words::CARD_FULL),
+        error => fault(error),
+    }
 }
 
-pub(super) fn over_quota() -> Reply {
-    Reply::new(452, Detail(2, 2), "The mailbox is full, try again later")
-}
-
-fn take_rcpt(state: State, recipient: &command::Recipient, context: &Context) -> Turn {
+fn take_rcpt(state: State, recipient: &command::Recipient, context: &Context, now: Now) -> Turn {
     let mut recipients = match state {
         State::MailGiven(given) => Recipients {
             given,
@@ -256,7 +258,7 @@ fn take_rcpt(state: State, recipient: &command::Recipient, context: &Context) ->
         State::Recipients(recipients) => recipients,
         other => return Turn::new(other, out_of_order("Send MAIL first")),
     };
-    let reply = match check_rcpt(&recipients, recipient, context) {
+    let reply = match check_rcpt(&recipients, recipient, context, now) {
         Ok(found) => {
             if !recipients.to.contains(&found) {
                 recipients.to.push(found);
@@ -281,6 +283,7 @@ fn check_rcpt(
     so_far: &Recipients,
     recipient: &command::Recipient,
     context: &Context,
+    now: Now,
 ) -> Result<Recipient, Reply> {
     let service = &context.service;
     let count_max = usize::try_from(service.limits.recipients_max).unwrap_or(usize::MAX);
@@ -292,12 +295,16 @@ fn check_rcpt(
         command::Recipient::Postmaster => service.router.postmaster(),
     };
     let found = find(address, context)?;
-    match local::admit(&service.store, &found, so_far.given.size.unwrap_or(0)) {
+    let MailGiven { from, size, .. } = &so_far.given;
+    match local::admit(&service.store, &found, size.unwrap_or(0)) {
         Ok(()) => Ok(found),
-        Err(store::Error::OverQuota) => Err(over_quota()),
-        Err(store::Error::Full) => Err(store_full()),
         Err(store::Error::NotFound(_)) => Err(unknown()),
-        Err(error) => Err(fault(&error)),
+        Err(error) => {
+            if matches!(error, store::Error::OverQuota | store::Error::Full) {
+                told::waits(from, &found, *size, context, now);
+            }
+            Err(store_refusal(&error))
+        }
     }
 }
 
@@ -329,9 +336,9 @@ fn remote(role: Role) -> Reply {
     Reply::new(550, Detail(7, 1), text)
 }
 
-fn take_data(state: State, context: &Context) -> Turn {
+fn take_data(state: State, context: &Context, now: Now) -> Turn {
     match state {
-        State::Recipients(recipients) => Data::begin(recipients, context),
+        State::Recipients(recipients) => Data::begin(recipients, context, now),
         State::MailGiven(_) => {
             let text = "No valid recipients";
             Turn::new(state, Reply::new(554, Detail(5, 1), text))

@@ -21,9 +21,7 @@ use crate::smtp::data::{Dots, LineCheck, Malformed, Progress};
 use crate::smtp::reply::{Detail, Reply};
 use crate::store;
 
-use super::dialog::{
-    Dialect, Hello, Recipients, fault, ok, out_of_order, over_quota, store_full, too_large,
-};
+use super::dialog::{Dialect, Hello, Recipients, ok, out_of_order, store_refusal, too_large};
 use super::{Context, Role, Service, State, Turn, told};
 
 /// A message and its envelope.
@@ -105,7 +103,8 @@ impl Incoming {
             },
         };
         if reply.is_refusal() {
-            told::not_taken(&envelope.from, &envelope.to, Some(bytes), &reply, context);
+            let Envelope { from, to } = &envelope;
+            told::not_taken(from, to, Some(bytes), &reply, context, now);
         }
         Turn::new(State::Identified(self.hello), reply)
     }
@@ -126,14 +125,6 @@ fn refused(refusal: &Refusal, context: &Context) -> Reply {
         Refusal::Malformed(Malformed::LineTooLong) => {
             Reply::new(554, Detail(6, 0), "Message refused: a line is too long")
         }
-    }
-}
-
-fn store_refusal(error: &store::Error) -> Reply {
-    match error {
-        store::Error::OverQuota => over_quota(),
-        store::Error::Full => store_full(),
-        error => fault(error),
     }
 }
 
@@ -182,9 +173,9 @@ fn file(
 }
 
 /// The store does not even begin to take a mail.
-fn not_begun(recipients: &Recipients, reply: &Reply, context: &Context) {
+fn not_begun(recipients: &Recipients, reply: &Reply, context: &Context, now: Now) {
     let given = &recipients.given;
-    told::not_taken(&given.from, &recipients.to, given.size, reply, context);
+    told::not_taken(&given.from, &recipients.to, given.size, reply, context, now);
 }
 
 fn received_field(
@@ -235,7 +226,7 @@ pub(super) struct Data {
 
 impl Data {
     /// Takes the DATA command.
-    pub(super) fn begin(recipients: Recipients, context: &Context) -> Turn {
+    pub(super) fn begin(recipients: Recipients, context: &Context, now: Now) -> Turn {
         match Intake::begin(&context.service.store, recipients.given.size) {
             Ok(intake) => {
                 let data = Self {
@@ -247,7 +238,7 @@ impl Data {
             }
             Err(error) => {
                 let reply = store_refusal(&error);
-                not_begun(&recipients, &reply, context);
+                not_begun(&recipients, &reply, context, now);
                 Turn::new(State::Recipients(recipients), reply)
             }
         }
@@ -297,7 +288,7 @@ enum Target {
 
 impl Chunk {
     /// Takes the BDAT command.
-    pub(super) fn begin(state: State, chunk: command::Chunk, context: &Context) -> Self {
+    pub(super) fn begin(state: State, chunk: command::Chunk, context: &Context, now: Now) -> Self {
         let target = match state {
             State::Chunks(chunks) => Target::Message(Box::new(chunks.0)),
             State::Recipients(recipients) => {
@@ -305,7 +296,7 @@ impl Chunk {
                     Ok(intake) => Target::Message(Box::new(Incoming::new(recipients, intake))),
                     Err(error) => {
                         let reply = store_refusal(&error);
-                        not_begun(&recipients, &reply, context);
+                        not_begun(&recipients, &reply, context, now);
                         // RFC 3030 2: a failed BDAT ends the transaction.
                         let state = State::Identified(recipients.given.hello);
                         Target::Nothing(Box::new(state), reply)
@@ -344,13 +335,13 @@ impl Chunk {
         match (self.target, self.place) {
             (Target::Nothing(state, reply), _) => Turn::new(*state, reply),
             (Target::Message(incoming), Place::Last) => incoming.finish(context, now),
-            (Target::Message(incoming), Place::Middle) => between(*incoming, context),
+            (Target::Message(incoming), Place::Middle) => between(*incoming, context, now),
         }
     }
 }
 
 /// Each chunk has its own reply; a refusal ends the transaction (RFC 3030 2).
-fn between(incoming: Incoming, context: &Context) -> Turn {
+fn between(incoming: Incoming, context: &Context, now: Now) -> Turn {
     match incoming.refusal() {
         None => {
             let reply = ok(&format!("{} bytes so far", incoming.bytes));
@@ -359,7 +350,7 @@ fn between(incoming: Incoming, context: &Context) -> Turn {
         Some(refusal) => {
             let reply = refused(refusal, context);
             let Envelope { from, to } = &incoming.envelope;
-            told::not_taken(from, to, Some(incoming.bytes), &reply, context);
+            told::not_taken(from, to, Some(incoming.bytes), &reply, context, now);
             Turn::new(State::Identified(incoming.hello), reply)
         }
     }

@@ -216,16 +216,16 @@ impl Session {
                 self.state = state;
                 false
             }
-            state => self.read_line(state),
+            state => self.read_line(state, now),
         }
     }
 
-    fn read_line(&mut self, state: State) -> bool {
+    fn read_line(&mut self, state: State, now: Now) -> bool {
         let Some(line) = self.wire.line() else {
             self.state = state;
             return false;
         };
-        self.take_line(state, line);
+        self.take_line(state, line, now);
         true
     }
 
@@ -265,13 +265,13 @@ impl Session {
         true
     }
 
-    fn take_line(&mut self, state: State, line: Line) {
+    fn take_line(&mut self, state: State, line: Line, now: Now) {
         let turn = match (state, line) {
             (State::AuthExchange(exchange), Line::Whole(line)) => {
                 exchange.respond(&line, &mut self.context)
             }
             (State::AuthExchange(exchange), Line::BareLf | Line::TooLong) => exchange.give_up(),
-            (state, Line::Whole(line)) => self.take_command(state, &line),
+            (state, Line::Whole(line)) => self.take_command(state, &line, now),
             (state, Line::BareLf) => Turn::new(
                 state,
                 Reply::new(500, Detail(5, 2), "Lines must end with CRLF"),
@@ -281,12 +281,12 @@ impl Session {
         self.apply(turn);
     }
 
-    fn take_command(&mut self, state: State, line: &[u8]) -> Turn {
+    fn take_command(&mut self, state: State, line: &[u8], now: Now) -> Turn {
         if line.len() + 2 > COMMAND_LINE_BYTES_MAX && !Command::is_auth(line) {
             return Turn::new(state, line_too_long());
         }
         match Command::parse(line) {
-            Ok(command) => dialog::execute(state, command, &mut self.context),
+            Ok(command) => dialog::execute(state, command, &mut self.context, now),
             // Where the chunk ends cannot be told, so nothing behind it can be taken for a command.
             Err(error @ CommandError::Chunk) => Turn::new(State::Closed, refusal(&error)),
             Err(error) => Turn::new(state, refusal(&error)),

@@ -1,7 +1,9 @@
 //! What the mail log hears of a transaction: mail that was taken, and every refusal of a sender, recipient or message.
+//! The store hears whose mail waits outside for want of room, and whose has come in.
 //!
 //! Commands that make no sense are no mail; they are not told.
 
+use crate::clock::Now;
 use crate::delivery::local::{Envelope, Recipient};
 use crate::mail::address::{Address, ReversePath};
 use crate::maillog::{self, Cause, NotTaken, Taken};
@@ -20,6 +22,9 @@ pub(super) fn taken(envelope: &Envelope, id: &str, bytes: u64, copies: usize, co
         copies,
         peer: context.peer.address.ip(),
     };
+    for account in envelope.to.iter().flat_map(|to| &to.accounts) {
+        context.service.store.note_taken(*account, &envelope.from);
+    }
     let tally = &context.service.tally;
     match (context.service.role, &context.login) {
         (Role::Submission, Some(login)) => maillog::submitted(tally, &mail, login.account),
@@ -34,8 +39,28 @@ pub(super) fn not_taken(
     bytes: Option<u64>,
     reply: &Reply,
     context: &Context,
+    now: Now,
 ) {
+    if let Cause::AccountFull | Cause::CardFull = cause(reply) {
+        for recipient in to {
+            waits(from, recipient, bytes, context, now);
+        }
+    }
     tell(from, &addresses(to), bytes, reply, context);
+}
+
+/// There was no room for `recipient`: the mail waits outside.
+pub(super) fn waits(
+    from: &ReversePath,
+    recipient: &Recipient,
+    bytes: Option<u64>,
+    context: &Context,
+    now: Now,
+) {
+    let store = &context.service.store;
+    for account in &recipient.accounts {
+        store.note_deferred(*account, from, bytes, now);
+    }
 }
 
 /// One recipient is refused, or put off.
@@ -62,13 +87,17 @@ fn tell(from: &ReversePath, to: &[&Address], bytes: Option<u64>, reply: &Reply, 
     if reply.code() >= 500 {
         return maillog::refused(tally, &mail);
     }
+    maillog::deferred(tally, &mail, cause(reply));
+}
+
+/// Why mail was put off.
+fn cause(reply: &Reply) -> Cause {
     // RFC 3463 3.3, 3.4
-    let cause = match reply.detail() {
-        Some(Detail(2, 2)) => Cause::AccountFull,
-        Some(Detail(3, 1)) => Cause::CardFull,
+    match (reply.code(), reply.detail()) {
+        (452, Some(Detail(2, 2))) => Cause::AccountFull,
+        (452, Some(Detail(3, 1))) => Cause::CardFull,
         _ => Cause::Other,
-    };
-    maillog::deferred(tally, &mail, cause);
+    }
 }
 
 fn addresses(recipients: &[Recipient]) -> Vec<&Address> {

@@ -5,7 +5,7 @@
 
 use crate::delivery::intake::{Intake, Received};
 use crate::imap::command::copy::try_create;
-use crate::imap::command::{Ctx, store_failure};
+use crate::imap::command::{Ctx, not_stored};
 use crate::imap::session::Services;
 use crate::imap::syntax::command::{Append, AppendMessage, Tag};
 use crate::imap::syntax::response::{Code, Completion};
@@ -34,12 +34,12 @@ pub fn begin(append: Append, ctx: &mut Ctx<'_>) -> std::result::Result<Appending
         // RFC 3502 3: an empty literal cancels. It is not a message in any case.
         return Err(Completion::no("the message is empty"));
     }
-    let mailbox = target(&append, account, ctx.services).map_err(|error| refusal(&error))?;
+    let mailbox = target(&append, account, ctx.services).map_err(|error| refusal(&error, ctx))?;
     let store = &ctx.services.store;
-    store
-        .admit(account, bytes)
-        .map_err(|error| store_failure(&error))?;
-    let intake = Intake::begin(store, Some(bytes)).map_err(|error| store_failure(&error))?;
+    let intake = store
+        .admit_into(mailbox, bytes)
+        .and_then(|()| Intake::begin(store, Some(bytes)));
+    let intake = intake.map_err(|error| not_stored(&error, "APPEND", ctx))?;
     Ok(Appending {
         tag: append.tag,
         mailbox,
@@ -55,7 +55,7 @@ fn target(append: &Append, account: AccountId, services: &Services) -> Result<Ma
     Ok(mailbox.id)
 }
 
-fn refusal(error: &Error) -> Completion {
+fn refusal(error: &Error, ctx: &mut Ctx<'_>) -> Completion {
     match error {
         Error::NotFound(_) => try_create(),
         Error::Exists(_)
@@ -64,7 +64,7 @@ fn refusal(error: &Error) -> Completion {
         | Error::OverQuota
         | Error::Full
         | Error::InUse
-        | Error::Fault(_) => store_failure(error),
+        | Error::Fault(_) => not_stored(error, "APPEND", ctx),
     }
 }
 
@@ -91,7 +91,7 @@ impl Appending {
         });
         match filed {
             Ok(filed) => completion(&filed),
-            Err(error) => refusal(&error),
+            Err(error) => refusal(&error, ctx),
         }
     }
 }

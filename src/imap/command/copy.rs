@@ -1,6 +1,6 @@
 //! COPY and UID COPY (RFC 3501 6.4.7, RFC 4315 3): all messages or none.
 
-use crate::imap::command::{Ctx, Reply, store_failure};
+use crate::imap::command::{Ctx, Reply, not_stored, store_failure};
 use crate::imap::session::Services;
 use crate::imap::session::state::Selected;
 use crate::imap::syntax::command::Copy;
@@ -25,7 +25,7 @@ pub fn run(copy: &Copy, ctx: &mut Ctx<'_>) -> Reply {
             Some(code) => Completion::ok("copied").with(code).into(),
             None => Completion::ok("nothing to copy").into(),
         },
-        Err(error) => store_failure(&error).into(),
+        Err(error) => not_stored(&error, "COPY", ctx).into(),
     }
 }
 

@@ -40,11 +40,14 @@ use crate::imap::syntax::command::{CommandBody, Numbering};
 use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::response::{Code, Completion};
 use crate::imap::view::Expunges;
+use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
 use crate::mail::secret::Secret;
+use crate::maillog;
 use crate::sasl::Mechanism;
-use crate::store::Error;
-use crate::store::types::Mailbox;
+use crate::space::{self, words};
+use crate::store::types::{Mailbox, Subject};
+use crate::store::{self as stores, Error};
 
 /// What a command may look at and change.
 #[derive(Debug)]
@@ -197,6 +200,38 @@ pub fn dialect(_state: &State) -> Dialect {
 /// The client showed that it knows CONDSTORE (RFC 7162 3.1).
 pub fn enable_condstore(ctx: &mut Ctx<'_>) {
     tell::enable_condstore(ctx.state, ctx.out);
+}
+
+/// The answer to a command that makes mail and that the store did not carry out: for want of room, with the reason and
+/// what to do, in the account's language.
+pub fn not_stored(error: &Error, what: &'static str, ctx: &mut Ctx<'_>) -> Completion {
+    let Ok(user) = ctx.user() else {
+        return store_failure(error);
+    };
+    let account = user.account;
+    let subject = match error {
+        Error::OverQuota => Subject::Account(account),
+        Error::Full => Subject::Card,
+        Error::NotFound(_)
+        | Error::Exists(_)
+        | Error::Refused(_)
+        | Error::Limit(_)
+        | Error::InUse
+        | Error::Fault(_) => return store_failure(error),
+    };
+    maillog::no_room(account, what);
+    match no_room(subject, account, ctx) {
+        Ok(Some(text)) => Completion::no(text).with(Code::OverQuota),
+        Ok(None) | Err(_) => store_failure(error),
+    }
+}
+
+/// Why there is no room; `None` if there is some by now.
+fn no_room(subject: Subject, account: AccountId, ctx: &Ctx<'_>) -> stores::Result<Option<String>> {
+    let store = &ctx.services.store;
+    let state = space::of(store, subject, ctx.now)?;
+    let account = store.snapshot()?.account(account)?;
+    Ok(account.and_then(|account| words::alert(&state, account.language)))
 }
 
 /// The answer to a command that the store did not carry out.

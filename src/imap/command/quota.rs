@@ -9,6 +9,7 @@ use crate::imap::syntax::response::{Code, Completion};
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
 use crate::store::Result;
+use crate::store::types::Subject;
 
 /// GETQUOTA
 pub fn get_quota(root: &[u8], ctx: &mut Ctx<'_>) -> Reply {
@@ -52,9 +53,9 @@ pub fn set_quota(ctx: &mut Ctx<'_>) -> Reply {
 
 fn write_quota(account: AccountId, ctx: &mut Ctx<'_>) -> Result<()> {
     let store = &ctx.services.store;
-    let usage = store.snapshot()?.usage(account)?;
-    let resources = match store.quota_bytes(account)? {
-        Some(limit) => format!("STORAGE {} {}", usage.bytes.div_ceil(1024), limit / 1024),
+    let fill = store.fill(Subject::Account(account))?;
+    let resources = match fill.limit {
+        Some(limit) => format!("STORAGE {} {}", fill.used.div_ceil(1024), limit / 1024),
         None => String::new(),
     };
     put!(ctx.out, "* QUOTA \"\" ({resources})\r\n");

@@ -77,6 +77,9 @@ impl ImapSession {
     /// Takes the next step; `false` when there is nothing to do.
     pub(super) fn advance(&mut self, out: &mut Vec<u8>, now: Now) -> bool {
         let activity = std::mem::replace(&mut self.activity, Activity::Ready);
+        if matches!(activity, Activity::Ready | Activity::Idle(_)) {
+            self.alert(out, now);
+        }
         match activity {
             Activity::Ready => self.next_command(out, now),
             Activity::Task(running) => self.step_task(*running, out, now),

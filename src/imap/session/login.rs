@@ -8,6 +8,7 @@ use crate::imap::command::capability;
 use crate::imap::connection::Received;
 use crate::imap::session::ImapSession;
 use crate::imap::session::activity::Activity;
+use crate::imap::session::alert::Alerts;
 use crate::imap::session::state::{Enabled, State, User};
 use crate::imap::syntax::command::Tag;
 use crate::imap::syntax::render::{put, status};
@@ -147,6 +148,7 @@ impl ImapSession {
             enabled: Enabled::default(),
             verifier,
             changes,
+            alerts: Alerts::default(),
         }));
         // What may be used has changed; naming it here saves a round trip (RFC 3501 6.2.3).
         let names = capability::names(&self.services, &self.link, &self.state);
@@ -196,9 +198,9 @@ pub(super) fn listen(user: &mut User, store: &Store) -> Result<bool, Completion>
     while let Some(heard) = user.changes.poll() {
         match heard {
             Heard::Change(Change::Messages(_) | Change::Mailboxes) => anything = true,
-            Heard::Change(Change::Level) => {}
+            Heard::Change(Change::Level) => user.alerts.heard = true,
             Heard::Change(Change::Account) => account = true,
-            Heard::Lagged => (anything, account) = (true, true),
+            Heard::Lagged => (anything, account, user.alerts.heard) = (true, true, true),
         }
     }
     if account && !may_stay(user, store) {

@@ -4,6 +4,7 @@
 //! changed, tagged line. Every write is committed by the store before its answer is written here.
 
 mod activity;
+pub mod alert;
 mod login;
 pub mod rows;
 pub mod state;

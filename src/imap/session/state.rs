@@ -1,5 +1,6 @@
 //! Where a session stands (RFC 3501 3): each state with its own fields only.
 
+use crate::imap::session::alert::Alerts;
 use crate::imap::syntax::command::Access;
 use crate::imap::view::MailboxView;
 use crate::mail::flags::Keyword;
@@ -40,6 +41,8 @@ pub struct User {
     pub verifier: Verifier,
     /// What happens in the account.
     pub changes: Subscription,
+    /// What was told of the storage state.
+    pub alerts: Alerts,
 }
 
 /// Extensions that a client switched on (RFC 5161) or showed that it knows.

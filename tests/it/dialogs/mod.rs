@@ -6,8 +6,10 @@
 //! The form of a file, line by line:
 //! - `# comment`; empty lines mean nothing.
 //! - `! option` or `! option=value`, before everything else: `tls` (connections begin with TLS), `plaintext` (passwords
-//!   may come without it), `mail=FILE` (a message from `tests/messages` into fred's INBOX), others by protocol.
-//! - `C: line` is sent with CRLF. `C~: text` is sent without, and knows the escapes `\r \n \\ \xNN`.
+//!   may come without it), `mail=FILE` (a message from `tests/messages` into fred's INBOX), `account=ADDRESS` (one more),
+//!   `quota=ADDRESS BYTES`, `german=ADDRESS` (its language), `capacity=BYTES` (of the card), others by protocol.
+//! - `C: line` is sent with CRLF. `C~: text` is sent without, and knows the escapes `\r \n \\ \xNN` and
+//!   `\{N}` for N times the letter x.
 //! - `S: line` must come next. `...` stands for any text, `{{name}}` for a word that is kept at first use and known
 //!   afterwards, in `C:` lines too. `S..` passes over any number of lines up to the one that the next `S:` names.
 //! - `E: close` and `E: tls`: the session asks for that; TLS then starts.

@@ -51,7 +51,7 @@ fn pop3(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
     ))
 }
 
-/// Options `role=submission`, `alias=FROM TO...`, `quota=ACCOUNT BYTES`. Mail for heimpost.test and catch.test is stored.
+/// Options `role=submission`, `alias=FROM TO...`. Mail for heimpost.test and catch.test is stored.
 fn smtp(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
     let address = |text: &str| Address::parse(text).unwrap();
     let domain = |text: &str| Domain::parse(text).unwrap();
@@ -59,15 +59,6 @@ fn smtp(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
         let (from, to) = alias.split_once(' ').unwrap();
         let (from, to) = (from.to_owned(), to.split(' ').map(address).collect());
         world.store.set_alias(&Alias { from, to }).unwrap();
-    }
-    for quota in options.values("quota") {
-        let (name, bytes) = quota.split_once(' ').unwrap();
-        let account = world.store.snapshot().unwrap().account_by_key(name);
-        let bytes = Some(bytes.parse().unwrap());
-        world
-            .store
-            .set_quota(account.unwrap().unwrap().id, bytes)
-            .unwrap();
     }
     let role = if options.has("role") {
         smtp::Role::Submission

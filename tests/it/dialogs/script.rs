@@ -111,6 +111,12 @@ fn unescape(text: &str) -> Option<String> {
             "n" => ('\n', 1),
             "\\" => ('\\', 1),
             "x" => (raw(u8::from_str_radix(after.get(1..3)?, 16).ok()?)?, 3),
+            "{" => {
+                let (count, text) = after.get(1..)?.split_once('}')?;
+                out.push_str(&"x".repeat(count.parse().ok()?));
+                rest = text;
+                continue;
+            }
             _ => return None,
         };
         out.push(c);

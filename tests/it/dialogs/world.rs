@@ -33,7 +33,12 @@ pub(super) struct World {
 impl World {
     /// A store with the two accounts, and the mail that the options ask for.
     pub(super) fn new(options: &Options) -> Self {
-        let store = Store::in_memory(&store::Options::default()).unwrap();
+        let capacity = options.values("capacity").first();
+        let store = Store::in_memory(&store::Options {
+            capacity_bytes_max: capacity.map(|bytes| bytes.parse().unwrap()),
+            ..store::Options::default()
+        });
+        let store = store.unwrap();
         let world = Self {
             auth: Auth::new(store.clone()),
             store,
@@ -41,6 +46,18 @@ impl World {
         };
         let fred = world.account("fred@heimpost.test");
         world.account("anna@heimpost.test");
+        for name in options.values("account") {
+            world.account(name);
+        }
+        for quota in options.values("quota") {
+            let (name, bytes) = quota.split_once(' ').unwrap();
+            let bytes = Some(bytes.parse().unwrap());
+            world.store.set_quota(world.id(name), bytes).unwrap();
+        }
+        for name in options.values("german") {
+            let id = world.id(name);
+            world.store.set_language(id, Language::De).unwrap();
+        }
         for file in options.values("mail") {
             world.deliver(fred, file);
         }
@@ -55,6 +72,11 @@ impl World {
     /// Time passes.
     pub(super) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    fn id(&self, address: &str) -> AccountId {
+        let account = self.store.snapshot().unwrap().account_by_key(address);
+        account.unwrap().unwrap().id
     }
 
     fn account(&self, address: &str) -> AccountId {

@@ -2,12 +2,16 @@
 
 use super::{Command, Common, Line, Phase, Text, Transaction, Utf8};
 use crate::auth::{Identity, Outcome, Request};
+use crate::clock::Now;
 use crate::machine::Event;
+use crate::mail::ids::AccountId;
 use crate::mail::secret::Secret;
 use crate::pop3::LOGIN_FAILURES_MAX;
 use crate::pop3::maildrop::Maildrop;
 use crate::pop3::reply::{self, Code};
 use crate::sasl::{Context, Exchange, Failure, Mechanism, Step};
+use crate::space::{self, words};
+use crate::store::types::Level;
 
 /// Where in the AUTHORIZATION state a session is.
 #[derive(Debug)]
@@ -50,11 +54,22 @@ fn idle(login: Option<String>) -> Phase {
 }
 
 /// Carries out a command of the idle AUTHORIZATION state.
-pub(super) fn command(command: Command, login: Option<String>, common: &mut Common) -> Phase {
+pub(super) fn command(
+    command: Command,
+    login: Option<String>,
+    common: &mut Common,
+    now: Now,
+) -> Phase {
     match command {
         Command::User(name) => user(name, login, common),
         Command::Pass(password) => pass(password, login, common),
-        Command::Auth { mechanism, initial } => auth(&mechanism, initial.as_deref(), login, common),
+        Command::Auth { mechanism, initial } => {
+            let exchange = auth(&mechanism, initial.as_deref(), common);
+            match exchange {
+                Ok((exchange, step)) => take_step(exchange, step, common, now),
+                Err(text) => common.refuse(idle(login), text),
+            }
+        }
         Command::Stls => stls(login, common),
         Command::Utf8 => {
             common.utf8 = Utf8::Enabled;
@@ -103,7 +118,7 @@ fn pass(password: Secret<String>, login: Option<String>, common: &mut Common) ->
 }
 
 /// RFC 5034 4.
-fn auth(name: &str, initial: Option<&str>, login: Option<String>, common: &mut Common) -> Phase {
+fn auth(name: &str, initial: Option<&str>, common: &mut Common) -> Result<(Exchange, Step), Text> {
     let wanted = Mechanism::parse(name.as_bytes());
     let offered = common
         .channel()
@@ -114,12 +129,12 @@ fn auth(name: &str, initial: Option<&str>, login: Option<String>, common: &mut C
             Some(Mechanism::Plain) => Text::TlsRequired,
             _ => Text::MechanismUnknown,
         };
-        return common.refuse(idle(login), text);
+        return Err(text);
     };
     let nonce = common.nonces.draw();
     let context = Context::new(&common.auth, common.from, common.tls.as_ref(), &nonce);
-    let (exchange, step) = Exchange::start(mechanism, initial.map(str::as_bytes), context);
-    take_step(exchange, step, common)
+    let initial = initial.map(str::as_bytes);
+    Ok(Exchange::start(mechanism, initial, context))
 }
 
 /// RFC 2595 4.
@@ -137,22 +152,27 @@ fn stls(login: Option<String>, common: &mut Common) -> Phase {
 }
 
 /// Takes the client's next line of an exchange.
-pub(super) fn respond(mut exchange: Exchange, line: &Line, common: &mut Common) -> Phase {
+pub(super) fn respond(mut exchange: Exchange, line: &Line, common: &mut Common, now: Now) -> Phase {
     let step = match line {
         Line::Whole(line) => exchange.respond(line),
         Line::TooLong => Step::Failed(Failure::Malformed),
     };
-    take_step(exchange, step, common)
+    take_step(exchange, step, common, now)
 }
 
 /// Takes what came of the credentials.
-pub(super) fn checked(checking: Checking, outcome: &Outcome, common: &mut Common) -> Phase {
+pub(super) fn checked(
+    checking: Checking,
+    outcome: &Outcome,
+    common: &mut Common,
+    now: Now,
+) -> Phase {
     match (checking, outcome) {
         (Checking::Exchange(mut exchange), outcome) => {
             let step = exchange.finish(outcome);
-            take_step(exchange, step, common)
+            take_step(exchange, step, common, now)
         }
-        (Checking::Password, Outcome::Granted(identity)) => granted(identity, common),
+        (Checking::Password, Outcome::Granted(identity)) => granted(identity, common, now),
         (Checking::Password, Outcome::Denied) => failed(Failure::Denied, common),
         (Checking::Password, Outcome::Throttled { retry_after }) => {
             let retry_after = *retry_after;
@@ -162,7 +182,7 @@ pub(super) fn checked(checking: Checking, outcome: &Outcome, common: &mut Common
     }
 }
 
-fn take_step(exchange: Exchange, step: Step, common: &mut Common) -> Phase {
+fn take_step(exchange: Exchange, step: Step, common: &mut Common, now: Now) -> Phase {
     match step {
         Step::Challenge(text) => {
             reply::line(&mut common.output, &format!("+ {text}"));
@@ -172,17 +192,17 @@ fn take_step(exchange: Exchange, step: Step, common: &mut Common) -> Phase {
             common.events.push_back(Event::Authenticate(request));
             Phase::Authorization(Authorization::Checking(Checking::Exchange(exchange)))
         }
-        Step::Granted(identity) => granted(&identity, common),
+        Step::Granted(identity) => granted(&identity, common, now),
         Step::Failed(failure) => failed(failure, common),
     }
 }
 
-fn granted(identity: &Identity, common: &mut Common) -> Phase {
+fn granted(identity: &Identity, common: &mut Common, now: Now) -> Phase {
     match Maildrop::open(&common.store, identity.account, identity.device) {
         Ok(maildrop) => {
             let messages = maildrop.len();
             tracing::info!(account = %identity.account, device = ?identity.device, messages, "maildrop opened");
-            common.ok(Text::Maildrop { messages });
+            welcome(identity.account, messages, common, now);
             Phase::Transaction(Transaction::new(maildrop))
         }
         Err(error) => {
@@ -191,6 +211,22 @@ fn granted(identity: &Identity, common: &mut Common) -> Phase {
             idle(None)
         }
     }
+}
+
+/// The reply to a login: the number of messages, and why mail does not come in any more or soon will not.
+fn welcome(account: AccountId, messages: usize, common: &mut Common, now: Now) {
+    let text = Text::Maildrop { messages };
+    let state = match space::of_account(&common.store, account, now) {
+        Ok(state) if state.fill.level >= Level::Warning => state,
+        Ok(_) => return common.ok(text),
+        Err(error) => {
+            tracing::warn!(%error, "the storage state cannot be read");
+            return common.ok(text);
+        }
+    };
+    let alert = words::alert(&state, common.language).unwrap_or_default();
+    let text = text.render(common.language);
+    reply::line(&mut common.output, &format!("+OK {text}. {alert}"));
 }
 
 fn failed(failure: Failure, common: &mut Common) -> Phase {

@@ -143,7 +143,7 @@ impl Pop3 {
         let common = &mut self.common;
         self.phase = match (std::mem::replace(&mut self.phase, Phase::Over), line) {
             (Phase::Authorization(Authorization::Exchanging(exchange)), line) => {
-                authorization::respond(exchange, &line, common)
+                authorization::respond(exchange, &line, common, now)
             }
             (phase, Line::Whole(line)) => match command::parse(&line) {
                 Ok(command) => take_command(phase, command, common, now),
@@ -179,7 +179,7 @@ fn take_command(phase: Phase, command: Command, common: &mut Common, now: Now) -
         (Command::Capa, phase) => common.capabilities(phase),
         (Command::Lang(tag), phase) => common.language(tag.as_deref(), phase),
         (command, Phase::Authorization(Authorization::Idle { login })) => {
-            authorization::command(command, login, common)
+            authorization::command(command, login, common, now)
         }
         (command, Phase::Transaction(transaction)) => transaction.command(&command, common, now),
         // No line is taken in these.
@@ -217,7 +217,7 @@ impl Session for Pop3 {
             (
                 Answer::Authenticated(outcome),
                 Phase::Authorization(Authorization::Checking(checking)),
-            ) => authorization::checked(checking, &outcome, &mut self.common),
+            ) => authorization::checked(checking, &outcome, &mut self.common, now),
             (Answer::TlsStarted(_) | Answer::Authenticated(_), phase) => phase,
         };
     }

@@ -1,73 +1,219 @@
 //! `status`: how the box and its store are, at one glance.
+//!
+//! The storage part is the state that every outlet shows (`space`), with the same words.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::operation::Format;
 use super::output::{bytes_in_words, table};
 use super::{Context, Output, Result};
-use crate::store::types::Usage;
+use crate::mail::address::ReversePath;
+use crate::space::words::{self, Whose};
+use crate::space::{self, House, State};
+use crate::store::Health;
+use crate::store::space::Space;
+use crate::store::types::{Account, Language, Level, Usage, Waiting};
+
+/// What is shown.
+struct Facts {
+    hostname: String,
+    data: String,
+    mail: Usage,
+    space: Space,
+    health: Health,
+    house: House,
+    /// Whose mail waits outside, for each account of the house.
+    waiting: Vec<Vec<Waiting>>,
+}
 
 pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output) -> Result<()> {
-    let snapshot = context.store.snapshot()?;
-    let accounts = snapshot.accounts()?;
-    let mut mail = Usage::default();
-    for account in &accounts {
-        let usage = snapshot.usage(account.id)?;
-        mail.bytes += usage.bytes;
-        mail.messages += usage.messages;
+    let facts = Facts::gather(context)?;
+    match format {
+        Format::Json => Ok(output.line(&facts.json().to_string())?),
+        Format::Table => facts.tell(output),
     }
-    drop(snapshot);
-    let space = context.store.space()?;
-    let takes_mail = space.free > space.reserve;
-    let health = context.store.health();
-    let hostname = context.settings.hostname.as_str();
-    let data = context.settings.data.display().to_string();
-    if format == Format::Json {
-        let document = json!({
+}
+
+impl Facts {
+    fn gather(context: &Context) -> Result<Self> {
+        let store = &context.store;
+        let space = store.space()?;
+        let house = space::house(store, context.clock.now())?;
+        let (mut mail, mut waiting) = (Usage::default(), Vec::new());
+        let snapshot = store.snapshot()?;
+        for (account, _) in &house.accounts {
+            let usage = snapshot.usage(account.id)?;
+            mail.bytes += usage.bytes;
+            mail.messages += usage.messages;
+            waiting.push(store.waiting(account.id)?);
+        }
+        Ok(Self {
+            hostname: context.settings.hostname.as_str().to_owned(),
+            data: context.settings.data.display().to_string(),
+            mail,
+            space,
+            health: store.health(),
+            house,
+            waiting,
+        })
+    }
+
+    fn takes_mail(&self) -> bool {
+        self.house.card.fill.level < Level::Full
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = (&Account, &State, &[Waiting])> {
+        let accounts = self.house.accounts.iter().zip(&self.waiting);
+        accounts.map(|((account, state), waiting)| (account, state, waiting.as_slice()))
+    }
+
+    fn json(&self) -> Value {
+        json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "hostname": hostname,
-            "data": data,
-            "accounts": accounts.len(),
-            "messages": mail.messages,
-            "mail_bytes": mail.bytes,
-            "store_bytes": space.used,
-            "free_bytes": space.free,
-            "reserve_bytes": space.reserve,
-            "takes_mail": takes_mail,
-            "faults": health.faults,
-            "last_fault": health.last_fault,
-        });
-        return Ok(output.line(&document.to_string())?);
+            "hostname": self.hostname,
+            "data": self.data,
+            "accounts": self.house.accounts.len(),
+            "messages": self.mail.messages,
+            "mail_bytes": self.mail.bytes,
+            "store_bytes": self.space.used,
+            "free_bytes": self.space.free,
+            "reserve_bytes": self.space.reserve,
+            "takes_mail": self.takes_mail(),
+            "faults": self.health.faults,
+            "last_fault": self.health.last_fault,
+            "storage": self.storage_json(),
+        })
     }
-    let faults = match health.last_fault {
-        Some(text) => format!("{} (last: {text})", health.faults),
-        None => "none".to_owned(),
-    };
-    let rows = [
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("hostname", hostname.to_owned()),
-        ("data", data),
-        ("accounts", accounts.len().to_string()),
-        (
-            "mails",
-            format!("{} ({})", mail.messages, bytes_in_words(mail.bytes)),
-        ),
-        ("store", bytes_in_words(space.used)),
-        ("free", bytes_in_words(space.free)),
-        (
-            "takes mail",
-            if takes_mail {
-                "yes"
-            } else {
-                "no, the store is full"
+
+    fn storage_json(&self) -> Value {
+        let accounts = self.accounts().map(|(account, state, waiting)| {
+            let mut row = state_json(state);
+            if let Value::Object(fields) = &mut row {
+                let waiting = waiting.iter().map(waiting_json).collect();
+                fields.insert("address".to_owned(), json!(account.address.to_string()));
+                fields.insert("waiting".to_owned(), waiting);
             }
-            .to_owned(),
-        ),
-        ("store faults", faults),
-    ];
-    let rows: Vec<_> = rows
-        .into_iter()
-        .map(|(name, value)| vec![name.to_owned(), value])
-        .collect();
-    Ok(table(output, &rows)?)
+            row
+        });
+        json!({
+            "level": self.house.level().name(),
+            "card": state_json(&self.house.card),
+            "accounts": accounts.collect::<Vec<_>>(),
+        })
+    }
+
+    fn tell(&self, output: &mut dyn Output) -> Result<()> {
+        table(output, &self.rows())?;
+        output.line("")?;
+        table(output, &self.storage_rows())?;
+        for (account, state, waiting) in self.accounts() {
+            tell_trouble(state, Whose::Of(&account.address), output)?;
+            tell_waiting(waiting, output)?;
+        }
+        tell_trouble(&self.house.card, Whose::Yours, output)
+    }
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        let faults = match &self.health.last_fault {
+            Some(text) => format!("{} (last: {text})", self.health.faults),
+            None => "none".to_owned(),
+        };
+        let takes_mail = if self.takes_mail() {
+            "yes"
+        } else {
+            "no, the card is full"
+        };
+        let (messages, bytes) = (self.mail.messages, bytes_in_words(self.mail.bytes));
+        let rows = [
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("hostname", self.hostname.clone()),
+            ("data", self.data.clone()),
+            ("accounts", self.house.accounts.len().to_string()),
+            ("mails", format!("{messages} ({bytes})")),
+            ("store", bytes_in_words(self.space.used)),
+            ("free", bytes_in_words(self.space.free)),
+            ("takes mail", takes_mail.to_owned()),
+            ("store faults", faults),
+        ];
+        let rows = rows.into_iter();
+        rows.map(|(name, value)| vec![name.to_owned(), value])
+            .collect()
+    }
+
+    fn storage_rows(&self) -> Vec<Vec<String>> {
+        let head = ["STORAGE", "LEVEL", "USED", "OF", "", "FULL IN"];
+        let mut rows = vec![
+            head.map(str::to_owned).to_vec(),
+            state_row("card".to_owned(), &self.house.card),
+        ];
+        rows.extend(
+            self.accounts()
+                .map(|(account, state, _)| state_row(account.address.to_string(), state)),
+        );
+        rows
+    }
+}
+
+fn state_json(state: &State) -> Value {
+    json!({
+        "level": state.fill.level.name(),
+        "used": state.fill.used,
+        "limit": state.fill.limit,
+        "percent": state.fill.percent(),
+        "bytes_to_free": state.fill.bytes_to_free(),
+        "days_left": state.days_left,
+    })
+}
+
+fn waiting_json(waiting: &Waiting) -> Value {
+    json!({
+        "from": sender(&waiting.from),
+        "first": waiting.first.0,
+        "last": waiting.last.0,
+        "bytes": waiting.bytes,
+        "tries": waiting.tries,
+    })
+}
+
+/// The null sender is empty, as in SMTP.
+fn sender(from: &ReversePath) -> String {
+    from.as_ref().map_or_else(String::new, ToString::to_string)
+}
+
+fn state_row(name: String, state: &State) -> Vec<String> {
+    let limit = state.fill.limit;
+    let percent = state.fill.percent();
+    let days = state.days_left.filter(|_| state.fill.level < Level::Full);
+    vec![
+        name,
+        state.fill.level.name().to_owned(),
+        bytes_in_words(state.fill.used),
+        limit.map_or_else(|| "no limit".to_owned(), bytes_in_words),
+        percent.map_or_else(String::new, |percent| format!("{percent} %")),
+        days.map_or_else(String::new, |days| format!("about {days} days")),
+    ]
+}
+
+fn tell_trouble(state: &State, whose: Whose<'_>, output: &mut dyn Output) -> Result<()> {
+    let Some(advice) = words::advice(state, whose, Language::En) else {
+        return Ok(());
+    };
+    output.line("")?;
+    output.line(&words::reason(state, whose, Language::En))?;
+    if let Some(meaning) = words::meaning(state.fill.level, Language::En) {
+        output.line(meaning)?;
+    }
+    Ok(output.line(&advice)?)
+}
+
+fn tell_waiting(waiting: &[Waiting], output: &mut dyn Output) -> Result<()> {
+    for one in waiting {
+        let bytes = one
+            .bytes
+            .map_or_else(String::new, |bytes| format!(", {}", bytes_in_words(bytes)));
+        let tries = one.tries;
+        let from = sender(&one.from);
+        output.line(&format!("  waits outside: <{from}>{bytes}, tries: {tries}"))?;
+    }
+    Ok(())
 }

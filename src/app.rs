@@ -5,6 +5,7 @@
 //! last one has gone, the store settles and closes.
 //! Sized for a board with 512 MB: two async threads, and blocking threads that come and go with the work.
 
+mod notices;
 mod services;
 mod upkeep;
 
@@ -190,7 +191,7 @@ impl App {
         let addresses = bound.addresses();
         let handler = make_handler(&store, settings, &clock);
         tokio::spawn(control.serve(handler, counters, shutdown.token()));
-        upkeep::start(&store, &shared, settings.listen.clone(), &shutdown);
+        upkeep::start(&store, settings, &shared, &shutdown);
         bound.accept(&shared, &limiter, &shutdown.token());
         Ok(Self {
             shutdown,
@@ -221,6 +222,9 @@ impl App {
         let stopped = self.shutdown.stop(GRACE, hurry).await;
         let (store, shared) = (self.store, self.shared);
         let closed = spawn_blocking(move || {
+            if let Err(error) = store.save_waiting(shared.clock.now()) {
+                tracing::warn!(%error, "whose mail waits was not saved");
+            }
             drop(shared);
             // Dropping the last handle settles too, but a task that is stuck may hold another.
             store.settle()

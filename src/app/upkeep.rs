@@ -1,4 +1,5 @@
-//! What the daemon does of its own accord: certificates, due deletions, settling the store.
+//! What the daemon does of its own accord: certificates, due deletions, notes for forecasts, mails about the storage
+//! state.
 //!
 //! Each job runs on a blocking thread, one at a time, and a failure is logged and tried again at the next turn.
 
@@ -7,15 +8,18 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::notices::Notices;
 use crate::clock::Now;
-use crate::config::Listen;
+use crate::config::{Listen, Settings};
 use crate::net::driver::Shared;
 use crate::net::shutdown::{Phase, Shutdown};
 use crate::net::tls::Tls;
 use crate::store::Store;
+use crate::wake::Wake;
 
 /// How often certificates are looked at: the files' times, the days left, and our addresses.
 const TLS_INTERVAL: Duration = Duration::from_mins(1);
@@ -26,8 +30,21 @@ const POP3_DUE_INTERVAL: Duration = Duration::from_hours(1);
 /// How often it is looked whether the card needs the space of what was set aside.
 const RELEASE_INTERVAL: Duration = Duration::from_mins(1);
 
+/// How often what is in use is noted; one note a day is kept.
+const GROWTH_INTERVAL: Duration = Duration::from_hours(1);
+
+/// How often it is saved whose mail waits outside: what a crash may forget.
+const WAITING_INTERVAL: Duration = Duration::from_mins(5);
+
+/// How often a store that could not write is tried again.
+const PROBE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often levels are compared with what was told, besides whenever one changes: for mails that could not be written.
+const NOTICES_INTERVAL: Duration = Duration::from_mins(3);
+
 /// Starts the jobs.
-pub(super) fn start(store: &Store, shared: &Shared, listen: Listen, shutdown: &Shutdown) {
+pub(super) fn start(store: &Store, settings: &Settings, shared: &Shared, shutdown: &Shutdown) {
+    let listen = settings.listen.clone();
     let tls = Arc::clone(&shared.tls);
     every(TLS_INTERVAL, shared, shutdown, move |now| {
         refresh(&tls, &listen, now);
@@ -44,10 +61,57 @@ pub(super) fn start(store: &Store, shared: &Shared, listen: Listen, shutdown: &S
             tracing::warn!(%error, "what was set aside was not released");
         }
     });
+    start_storage(store, shared, shutdown);
+    start_notices(store, settings, shared, shutdown);
+}
+
+/// What the storage state lives on.
+fn start_storage(store: &Store, shared: &Shared, shutdown: &Shutdown) {
+    let growing = store.clone();
+    every(GROWTH_INTERVAL, shared, shutdown, move |now| {
+        if let Err(error) = growing.note_growth(now) {
+            tracing::warn!(%error, "what is in use was not noted");
+        }
+    });
+    let waiting = store.clone();
+    every(WAITING_INTERVAL, shared, shutdown, move |now| {
+        if let Err(error) = waiting.save_waiting(now) {
+            tracing::warn!(%error, "whose mail waits was not saved");
+        }
+    });
+    let failing = store.clone();
+    every(PROBE_INTERVAL, shared, shutdown, move |_| {
+        if failing.health().failing
+            && let Err(error) = failing.probe()
+        {
+            tracing::warn!(%error, "the store still cannot write");
+        }
+    });
+}
+
+fn start_notices(store: &Store, settings: &Settings, shared: &Shared, shutdown: &Shutdown) {
+    let notices = Notices::new(store, settings);
+    let changed = Arc::new(Notify::new());
+    let asked = Arc::clone(&changed);
+    store.on_level(Wake::new(move || asked.notify_one()));
+    whenever(changed, NOTICES_INTERVAL, shared, shutdown, move |now| {
+        notices.write_due(now);
+    });
 }
 
 /// Runs `job` on a blocking thread now and then, until the daemon stops.
 fn every(
+    period: Duration,
+    shared: &Shared,
+    shutdown: &Shutdown,
+    job: impl Fn(Now) + Send + Sync + 'static,
+) {
+    whenever(Arc::new(Notify::new()), period, shared, shutdown, job);
+}
+
+/// As [`every`], and also whenever it is asked for.
+fn whenever(
+    asked: Arc<Notify>,
     period: Duration,
     shared: &Shared,
     shutdown: &Shutdown,
@@ -63,6 +127,7 @@ fn every(
             tokio::select! {
                 () = token.reached(Phase::Draining) => return,
                 _ = ticks.tick() => {}
+                () = asked.notified() => {}
             }
             let (job, now) = (Arc::clone(&job), clock.now());
             if spawn_blocking(move || job(now))

@@ -106,7 +106,8 @@ pub fn write(
         paragraphs.extend(words::meaning(level, language).map(str::to_owned));
         paragraphs.extend(words::advice(state, reader.whose, language));
     }
-    if !waiting.is_empty() && occasion != Occasion::Fine {
+    let lists = !matches!(occasion, Occasion::Reached(Level::Notice | Level::Warning));
+    if lists && !waiting.is_empty() {
         paragraphs.push(waiting_list(waiting, reader));
     }
     paragraphs.push(closing(language).to_owned());

@@ -1,3 +1,5 @@
+//! Mails of the box, as another's parser reads them.
+
 use mail_parser::{MessageParser, MimeHeaders};
 use proptest::prelude::*;
 

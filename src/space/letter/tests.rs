@@ -1,3 +1,5 @@
+//! Which mails are due, for whom, and what they say.
+
 use super::*;
 use crate::mail::address::Address;
 use crate::mail::ids::AccountId;
@@ -144,7 +146,7 @@ fn full_in_english() {
 }
 
 #[test]
-fn notice_in_german() {
+fn notice_in_german_lists_nobody() {
     let letter = letter(
         Occasion::Reached(Level::Notice),
         Level::Notice,
@@ -164,10 +166,6 @@ fn notice_in_german() {
 
     Dort sollten Mails gelöscht und der Papierkorb geleert werden. Mehr Platz geben Sie dem Postfach mit: heimpost account quota anna@home.test GRÖSSE
 
-    Draußen wartet Mail von:
-    - bob@example.org, seit 22.11.2026 13:00, 5 MB
-    - einem Mailserver (Zustellbericht), seit 22.11.2026 13:00
-
     Ihr Heimpost
 
     Diese Mail hat das Gerät selbst geschrieben. Eine Antwort erreicht seinen Besitzer.
@@ -175,7 +173,7 @@ fn notice_in_german() {
 }
 
 #[test]
-fn fine_again_lists_nobody() {
+fn fine_again_in_german() {
     let letter = letter(Occasion::Fine, Level::Ok, GB, Language::De);
     assert_eq!(
         letter.subject,
@@ -185,6 +183,10 @@ fn fine_again_lists_nobody() {
     Guten Tag,
 
     Es ist wieder genug Platz. Das Postfach anna@home.test ist zu 20 % voll (1 von 5 GB).
+
+    Draußen wartet Mail von:
+    - bob@example.org, seit 22.11.2026 13:00, 5 MB
+    - einem Mailserver (Zustellbericht), seit 22.11.2026 13:00
 
     Ihr Heimpost
 

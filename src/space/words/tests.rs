@@ -1,3 +1,5 @@
+//! The wording, and that it fits where it goes.
+
 use super::*;
 use crate::mail::ids::AccountId;
 use crate::store::types::Fill;

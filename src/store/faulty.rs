@@ -4,9 +4,13 @@
 //! What was synced survives. Of what was written since, a cut keeps an arbitrary part: each write whole, not at all, or
 //! some of its sectors ([`Cut`]). Creating, renaming and removing a file is durable at once, for [`Media`] promises that.
 
+mod card;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use card::Card;
 
 use super::media::{Device, Media, span};
 
@@ -40,6 +44,8 @@ struct State {
     operations: u64,
     /// From which operation on, how many, how.
     failing: Option<(u64, u64, Failure)>,
+    /// Where space is limited.
+    card: Option<Card>,
 }
 
 /// The disk. Clones are the same disk.
@@ -52,6 +58,21 @@ impl FaultyDisk {
         let disk = Self::default();
         disk.lock().log = Some(Vec::new());
         disk
+    }
+
+    /// An empty disk of that size.
+    pub fn with_bytes(bytes: u64) -> Self {
+        let disk = Self::default();
+        disk.lock().card = Some(Card::new(bytes));
+        disk
+    }
+
+    /// Lets other programs take as much of a limited disk as leaves that many bytes free.
+    pub fn leave_free(&self, bytes: u64) {
+        if let Some(card) = &mut self.lock().card {
+            card.set_others(0);
+            card.set_others(card.free().saturating_sub(bytes));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,9 +127,31 @@ impl State {
                 return Err(io::Error::new(kind, "the test's disk fails"));
             }
         }
+        self.take_blocks(&operation)?;
         apply(&mut self.files, &operation, &mut |_| true)?;
         if let Some(log) = &mut self.log {
             log.push(operation);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Does to a limited disk's space what the operation does to its files.
+    fn take_blocks(&mut self, operation: &Operation) -> io::Result<()> {
+        let Some(card) = &mut self.card else {
+            return Ok(());
+        };
+        match operation {
+            Operation::Write(name, offset, data) => {
+                if !card.write(name, *offset, data.len()) {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+            }
+            Operation::SetLen(name, len) => card.cut(name, *len),
+            Operation::Remove(name) => card.remove(name),
+            Operation::Rename(from, to) => card.rename(from, to),
+            Operation::Create(_) | Operation::Sync(_) => {}
         }
         Ok(())
     }
@@ -197,19 +240,32 @@ impl Media for FaultyDisk {
     }
 
     fn used_bytes(&self) -> io::Result<u64> {
-        Ok(self.lock().files.values().map(Vec::len).sum::<usize>() as u64)
+        let state = self.lock();
+        let all = || state.files.values().map(Vec::len).sum::<usize>() as u64;
+        Ok(state.card.as_ref().map_or_else(all, Card::used))
     }
 
-    fn set_ballast(&self, _bytes: u64) -> io::Result<()> {
-        Ok(())
+    fn set_ballast(&self, bytes: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        let fits = state
+            .card
+            .as_mut()
+            .is_none_or(|card| card.set_ballast(bytes));
+        if fits {
+            return Ok(());
+        }
+        Err(io::ErrorKind::StorageFull.into())
     }
 
     fn file_bytes(&self, name: &str) -> io::Result<u64> {
+        if let Some(card) = &self.lock().card {
+            return Ok(card.file_bytes(name));
+        }
         self.open_existing(name)?.len()
     }
 
     fn free_bytes(&self) -> io::Result<Option<u64>> {
-        Ok(None)
+        Ok(self.lock().card.as_ref().map(Card::free))
     }
 }
 

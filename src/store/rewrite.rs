@@ -17,7 +17,8 @@ const FILE_BYTES_MIN: u64 = 8 << 20;
 const BATCH_BYTES: u64 = 1 << 20;
 
 impl Core {
-    /// Rewrites a volume if more than half of its file is garbage and there is room. The caller does upkeep alone.
+    /// Rewrites a volume if more than half of its file is garbage and the card has room for both meanwhile. An empty
+    /// one just goes. The caller does upkeep alone.
     pub(super) fn rewrite_if_worth(&self, number: u32) -> Result<()> {
         self.rewrite_above(number, FILE_BYTES_MIN)
     }
@@ -39,12 +40,10 @@ impl Core {
         let volume = self.volumes.get(number);
         let (live_bytes, _) = volume.facts()?;
         let file_bytes = self.volumes.file_bytes(number)?;
-        let worth = file_bytes >= file_bytes_min && live_bytes < file_bytes / 2;
+        let is_hollow = file_bytes >= file_bytes_min && live_bytes < file_bytes / 2;
+        let worth = is_hollow || live_bytes == 0;
         // One that somebody holds a new blob in has to wait.
-        if !worth
-            || !volume.under_way()?.is_empty()
-            || self.space.look()?.free < live_bytes + BATCH_BYTES
-        {
+        if !worth || !volume.under_way()?.is_empty() || !self.space.has_room_to_copy(live_bytes)? {
             return Ok(());
         }
         self.rewrite(&volume, live_bytes)

@@ -1,7 +1,7 @@
 //! Admission: growth is refused before the card is full, so that deleting always works.
 //!
 //! Free is what the file system has left, or what `capacity_bytes_max` leaves, whichever is less, and what the volume
-//! that is being filled can use again. Below the reserve mail is refused ([`Error::Full`]); deletes, flags, the house's
+//! that is being filled can use again, as long as the card has some room around it. Below the reserve mail is refused ([`Error::Full`]); deletes, flags, the house's
 //! own mail and the owner's own actions go on. How full the card is as a [`Level`] is stepped with each count; at
 //! [`Level::Full`] no mail is taken, however small, until that is left, so that whoever says "full" is right. Deletes need free pages too: redb writes new pages before it frees old ones. A file of
 //! dead weight, the ballast, is there to be removed when even those run out, and made again when space returns.
@@ -26,6 +26,9 @@ pub const TIGHT_BYTES: u64 = 16 << 20;
 
 /// Below this many bytes left on the card itself, whoever took the rest, the ballast goes before any commit.
 const SINKING_BYTES: u64 = 4 << 20;
+
+/// What a copy of a volume needs besides the bytes of its blobs.
+const COPY_BYTES_MIN: u64 = 1 << 20;
 
 /// After this many admitted bytes the free ones are counted anew.
 const LOOK_AGAIN_BYTES: u64 = 1 << 20;
@@ -115,13 +118,15 @@ impl Guard {
     /// Counts everything and steps the level.
     fn count(&self) -> Result<Count> {
         let used = self.media.used_bytes().map_err(Error::io)?;
-        let on_card = self.media.free_bytes().map_err(Error::io)?;
-        let in_bounds = self
-            .capacity_bytes_max
-            .map(|most| most.saturating_sub(used));
-        let has_limit = on_card.or(in_bounds).is_some();
-        let reusable = self.volumes.reusable_bytes().min(used);
-        let free = on_card.into_iter().chain(in_bounds).min();
+        let free = self.free_for_files(used)?;
+        let has_limit = free.is_some();
+        // Without room around it, what is free inside a volume is no room: the index cannot use it, nor does redb
+        // always: pieces may need pages where the file has a hole.
+        let reusable = if has_limit && !self.is_sinking() {
+            self.volumes.reusable_bytes().min(used)
+        } else {
+            0
+        };
         let free = free.unwrap_or(u64::MAX / 2).saturating_add(reusable);
         let space = Space {
             capacity: self
@@ -142,6 +147,25 @@ impl Guard {
         let mut level = self.lock_level();
         level.now = level.now.step(used, count.limit, self.thresholds);
         Ok(count)
+    }
+
+    /// Bytes that the files, which take `used`, can still grow by; `None` without a limit.
+    fn free_for_files(&self, used: u64) -> Result<Option<u64>> {
+        let on_card = self.media.free_bytes().map_err(Error::io)?;
+        let in_bounds = self
+            .capacity_bytes_max
+            .map(|most| most.saturating_sub(used));
+        Ok(on_card.into_iter().chain(in_bounds).min())
+    }
+
+    /// Whether a volume's blobs of that many bytes could be copied while the old file is still there. What is free
+    /// inside a volume does not count: a copy that runs out of space takes whoever writes there with it.
+    pub(super) fn has_room_to_copy(&self, bytes: u64) -> Result<bool> {
+        let used = self.media.used_bytes().map_err(Error::io)?;
+        // A sixteenth for the trees.
+        let needed = bytes.saturating_add(bytes / 16 + COPY_BYTES_MIN);
+        let free = self.free_for_files(used)?;
+        Ok(free.is_none_or(|free| free >= needed))
     }
 
     /// How full the card is.

@@ -175,7 +175,10 @@ impl Volumes {
 
     /// Bytes in the volume that is filled which its file has and no blob uses: new ones go there first.
     pub(super) fn reusable_bytes(&self) -> u64 {
-        let Some(number) = *lock(&self.filling) else {
+        let chosen = *lock(&self.filling);
+        // After a start the last one will be, once there is something to put there.
+        let last = || self.numbers().ok()?.last().copied();
+        let Some(number) = chosen.or_else(last) else {
             return 0;
         };
         let file = self.file_bytes(number);

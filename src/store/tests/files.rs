@@ -12,11 +12,11 @@ use crate::store::media::{Media, Memory};
 use crate::store::types::{Filing, Language, QuotaRule};
 use crate::store::{Append, BlobWriter, Error, NewAccount, Options, Store, Upkeep, blob};
 
-fn now() -> Now {
+pub(super) fn now() -> Now {
     Clock::virtual_at(Wall(1_800_000_000)).now()
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         upkeep: Upkeep::Inline,
         volume_bytes_max: 1 << 20,
@@ -62,7 +62,7 @@ fn rewritten_volume_keeps_what_is_alive() {
     }
 }
 
-fn inbox(store: &Store) -> MailboxId {
+pub(super) fn inbox(store: &Store) -> MailboxId {
     let new = NewAccount {
         address: Address::parse("anna@example.org").unwrap(),
         owner: true,
@@ -75,7 +75,7 @@ fn inbox(store: &Store) -> MailboxId {
     inbox.unwrap().id
 }
 
-fn deliver(store: &Store, mailbox: MailboxId, bytes: &[u8]) -> Result<(), Error> {
+pub(super) fn deliver(store: &Store, mailbox: MailboxId, bytes: &[u8]) -> Result<(), Error> {
     deliver_after(
         store.begin_blob(Some(bytes.len() as u64))?,
         store,
@@ -84,7 +84,7 @@ fn deliver(store: &Store, mailbox: MailboxId, bytes: &[u8]) -> Result<(), Error>
     )
 }
 
-fn deliver_after(
+pub(super) fn deliver_after(
     mut writer: BlobWriter,
     store: &Store,
     mailbox: MailboxId,

@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use crate::net::toy::client_trusting;
 
 /// Every service on a port that the system picks.
-fn settings(data: &Path) -> Settings {
+pub(super) fn settings(data: &Path) -> Settings {
     let mut settings = config::parse("none", "").unwrap();
     data.clone_into(&mut settings.data);
     let listen = &mut settings.listen;
@@ -45,16 +45,16 @@ async fn start(settings: &Settings) -> App {
         .unwrap()
 }
 
-async fn stop(app: App) -> Stopped {
+pub(super) async fn stop(app: App) -> Stopped {
     app.stop(std::future::pending()).await
 }
 
-fn address_of(app: &App, service: &str) -> SocketAddr {
+pub(super) fn address_of(app: &App, service: &str) -> SocketAddr {
     let found = app.addresses().iter().find(|(name, _)| *name == service);
     found.unwrap().1
 }
 
-async fn command(settings: &Settings, operation: Operation) -> Vec<String> {
+pub(super) async fn command(settings: &Settings, operation: Operation) -> Vec<String> {
     let settings = settings.clone();
     let run = move || {
         let mut lines = Lines::default();

@@ -15,6 +15,7 @@ mod fuzz_corpus;
 mod imap;
 mod net;
 mod pop3;
+mod storage;
 mod tidy;
 mod transfer;
 mod web;

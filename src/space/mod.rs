@@ -99,3 +99,97 @@ fn days_left(snapshot: &Snapshot, subject: Subject, fill: Fill, now: Now) -> Res
     let samples = snapshot.growth(subject)?;
     Ok(forecast::days_left(&samples, today, fill.used, limit))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::{Clock, Wall};
+    use crate::delivery::notice::{Notice, compose};
+    use crate::mail::address::{Address, Domain};
+    use crate::store::types::Language;
+    use crate::store::{NewAccount, Options};
+
+    const MB: u64 = 1 << 20;
+
+    struct House {
+        store: Store,
+        clock: Clock,
+        anna: Account,
+    }
+
+    fn house_of(capacity: Option<u64>) -> House {
+        let clock = Clock::virtual_at(Wall(1_800_000_000));
+        let store = Store::in_memory(&Options {
+            capacity_bytes_max: capacity,
+            quota_default_bytes: Some(30 * MB),
+            ..Options::default()
+        });
+        let store = store.unwrap();
+        let new = NewAccount {
+            address: Address::parse("anna@home.test").unwrap(),
+            owner: true,
+            language: Language::En,
+            quota_bytes: None,
+        };
+        let anna = store.add_account(&new, clock.now()).unwrap();
+        House { store, clock, anna }
+    }
+
+    impl House {
+        /// A day on which about a megabyte of mail comes.
+        fn a_day_passes(&self) {
+            let now = self.clock.now();
+            self.store.note_growth(now).unwrap();
+            let notice = Notice {
+                to: &self.anna,
+                subject: "a",
+                text: &"b".repeat(1 << 20),
+            };
+            let domain = Domain::parse("home.test").unwrap();
+            let mail = compose(&self.store, &domain, &notice, now).unwrap();
+            self.store.append_all(vec![mail], now).unwrap();
+            self.clock.advance(Duration::from_hours(24));
+        }
+
+        fn felt(&self) -> State {
+            of_account(&self.store, self.anna.id, self.clock.now()).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_forecast_takes_some_days() {
+        let house = house_of(None);
+        let own = Subject::Account(house.anna.id);
+        let mut days = Vec::new();
+        for _ in 0..9 {
+            days.push(house.felt().days_left);
+            house.a_day_passes();
+        }
+        // On the third day the ends of the day before the first and of the first are known, and what is in use now.
+        assert_eq!(days.iter().position(Option::is_some), Some(2));
+        let felt = house.felt();
+        assert_eq!(felt.subject, own);
+        let left = felt.days_left.unwrap();
+        assert!((18..=26).contains(&left), "{left}");
+        let unset = Now {
+            wall: None,
+            ..house.clock.now()
+        };
+        assert_eq!(of(&house.store, own, unset).unwrap().days_left, None);
+        assert_eq!(of(&house.store, own, house.clock.now()).unwrap(), felt);
+    }
+
+    #[test]
+    fn an_account_feels_the_card_if_that_is_worse() {
+        let house = house_of(Some(1));
+        assert_eq!(house.felt().subject, Subject::Card);
+        assert_eq!(house.felt().fill.level, Level::Full);
+        let all = super::house(&house.store, house.clock.now()).unwrap();
+        assert_eq!(all.level(), Level::Full);
+        assert_eq!(all.card, house.felt());
+        let (account, own) = all.accounts.first().unwrap();
+        assert_eq!((account, own.fill.level), (&house.anna, Level::Ok));
+    }
+}

@@ -110,3 +110,64 @@ fn who_has_no_room() {
     let full = house_with(Role::Receive, &no_card, None);
     check(full, &lines[..3], expected);
 }
+
+/// Who waits for room in anna's account, with the size that is known.
+fn waiting(house: &House) -> Vec<(String, Option<u64>)> {
+    let store = &house.service.store;
+    let anna = store.snapshot().unwrap().account_by_key("anna@home.test");
+    let waiting = store.waiting(anna.unwrap().unwrap().id).unwrap();
+    let row = |one: crate::store::types::Waiting| (one.from.unwrap().to_string(), one.bytes);
+    waiting.into_iter().map(row).collect()
+}
+
+#[test]
+fn whose_mail_waits_outside() {
+    let mut house = house_with(Role::Receive, &Options::default(), Some(1));
+    let mut other = House::connect(house.clock.clone(), house.service.clone());
+    let say = |house: &mut House, lines: &[&str]| {
+        let codes: Vec<String> = lines.iter().map(|line| house.code(line)).collect();
+        codes.join(" ")
+    };
+    let to_anna = [
+        "EHLO c",
+        "MAIL FROM:<x@y.z>",
+        "RCPT TO:<anna@home.test>",
+        "DATA",
+    ];
+    // Full between RCPT and the end of the mail: its size is known.
+    assert_eq!(say(&mut house, &to_anna), "250 250 250 354");
+    assert_eq!(say(&mut other, &to_anna), "250 250 250 354");
+    assert_eq!(other.code("a: b\r\n."), "250");
+    assert_eq!(waiting(&house), []);
+    assert_eq!(house.code("c: d\r\n."), "452");
+    assert_eq!(waiting(&house), [("x@y.z".to_owned(), Some(6))]);
+    // At RCPT it is what SIZE said; the largest is kept.
+    let lines = ["MAIL FROM:<x@y.z> SIZE=900", "RCPT TO:<anna@home.test>"];
+    assert_eq!(say(&mut house, &lines), "250 452");
+    assert_eq!(waiting(&house), [("x@y.z".to_owned(), Some(900))]);
+    // Room is made, and the mail comes in.
+    let store = &house.service.store;
+    let anna = store.snapshot().unwrap().account_by_key("anna@home.test");
+    store.set_quota(anna.unwrap().unwrap().id, None).unwrap();
+    assert_eq!(
+        say(
+            &mut house,
+            &["RCPT TO:<anna@home.test>", "DATA", "c: d\r\n."]
+        ),
+        "250 354 250"
+    );
+    assert_eq!(waiting(&house), []);
+}
+
+#[test]
+fn mail_waits_for_room_on_the_card_too() {
+    let no_card = Options {
+        capacity_bytes_max: Some(1),
+        ..Options::default()
+    };
+    let mut house = house_with(Role::Receive, &no_card, None);
+    for line in ["EHLO c", "MAIL FROM:<x@y.z>", "RCPT TO:<anna@home.test>"] {
+        house.code(line);
+    }
+    assert_eq!(waiting(&house), [("x@y.z".to_owned(), None)]);
+}

@@ -71,7 +71,8 @@ pub(super) fn forget(tx: &Tx<'_>, subject: Subject) -> Result<()> {
 }
 
 impl Store {
-    /// Notes what is in use today, at most one commit a day. Nothing while the clock is not set. Call it every hour or so.
+    /// Notes once a day what was in use at the end of the day before. Nothing while the clock is not set. Call it every
+    /// hour or so.
     pub fn note_growth(&self, now: Now) -> Result<()> {
         let Some(day) = now.wall.and_then(day_before) else {
             return Ok(());

@@ -323,17 +323,45 @@ fn carry_out(tx: &mut Tx<'_>, batch: &[DueMessage], now: Now) -> Result<()> {
     }
 }
 
+/// The same in small updates: first what was fetched, then what was deleted.
+fn in_pieces(update: &Pop3Update) -> Vec<Pop3Update> {
+    let none = || Pop3Update {
+        fetched: Vec::new(),
+        deleted: Vec::new(),
+        ..*update
+    };
+    let fetched = update.fetched.chunks(DUE_BATCH).map(|some| Pop3Update {
+        fetched: some.to_vec(),
+        ..none()
+    });
+    let deleted = update.deleted.chunks(DUE_BATCH).map(|some| Pop3Update {
+        deleted: some.to_vec(),
+        ..none()
+    });
+    std::iter::once(none())
+        .chain(fetched)
+        .chain(deleted)
+        .collect()
+}
+
 impl Store {
-    /// Carries out a session's UPDATE state by the device's policy, in one commit. Call it at every QUIT, even with
+    /// Carries out a session's UPDATE state by the device's policy, in one commit, or in small ones on
+    /// a card that is nearly full: a fault may come after some of them then. Call it at every QUIT, even with
     /// nothing fetched or deleted: it remembers which devices speak POP3.
     pub fn pop3_update(&self, update: &Pop3Update, now: Now) -> Result<()> {
-        let wanted = update.clone();
-        let allowance = self.0.age.allowance(now);
-        let moved = self
-            .0
-            .commit(move |tx| carry_out_update(tx, &wanted, now, allowance))?;
-        if moved == AgeClockMoved(true) {
-            self.0.age.set(now);
+        let pieces = if self.0.core.space.make_way()? {
+            in_pieces(update)
+        } else {
+            vec![update.clone()]
+        };
+        for wanted in pieces {
+            let allowance = self.0.age.allowance(now);
+            let moved = self
+                .0
+                .commit(move |tx| carry_out_update(tx, &wanted, now, allowance))?;
+            if moved == AgeClockMoved(true) {
+                self.0.age.set(now);
+            }
         }
         Ok(())
     }

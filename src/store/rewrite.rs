@@ -43,7 +43,10 @@ impl Core {
         let is_hollow = file_bytes >= file_bytes_min && live_bytes < file_bytes / 2;
         let worth = is_hollow || live_bytes == 0;
         // One that somebody holds a new blob in has to wait.
-        if !worth || !volume.under_way()?.is_empty() || !self.space.has_room_to_copy(live_bytes)? {
+        if !worth
+            || !volume.under_way()?.is_empty()
+            || live_bytes > 0 && !self.space.has_room_to_copy(live_bytes)?
+        {
             return Ok(());
         }
         self.rewrite(&volume, live_bytes)

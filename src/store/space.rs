@@ -243,8 +243,11 @@ impl Guard {
     }
 
     /// Before a delete: whether space is so tight that it must come in small transactions. Gives up the ballast then.
+    /// The index needs that space, so what is free inside a volume does not count.
     pub(super) fn make_way(&self) -> Result<bool> {
-        if self.look()?.free >= TIGHT_BYTES.min(self.reserve_bytes) {
+        let used = self.media.used_bytes().map_err(Error::io)?;
+        let free = self.free_for_files(used)?;
+        if free.is_none_or(|free| free >= TIGHT_BYTES.min(self.reserve_bytes)) {
             return Ok(false);
         }
         self.set_ballast(0)?;

@@ -153,6 +153,7 @@ impl Store {
         to: MailboxId,
         now: Now,
     ) -> Result<Copied> {
+        self.0.core.space.make_way()?;
         let uids = uids.to_vec();
         self.0.commit(move |tx| {
             let rows = pick(tx, from, &uids)?;

@@ -304,10 +304,11 @@ pub struct Filing {
     pub quota: QuotaRule,
 }
 
-/// What an account's quota means for a filing. The room on the card counts in both cases.
+/// What an account's quota means for a filing. The room on the card counts in both cases (the house's own mail has the
+/// reserve too: [`Store::begin_own_blob`](super::Store::begin_own_blob)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QuotaRule {
-    /// Beyond the quota it is refused as `OverQuota`.
+    /// A full account ([`Level::Full`]) refuses it as `OverQuota`; Trash has some room beyond the quota.
     #[default]
     Enforce,
     /// It may go beyond the quota: mail whose recipient was already accepted, and for which others have room.

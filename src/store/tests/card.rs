@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::files::{deliver, deliver_after, inbox, now, options};
-use super::noise;
+use super::{new_blob, noise};
 use crate::mail::flags::{Flags, SystemFlags};
 use crate::mail::ids::{MailboxId, Uid};
 use crate::store::faulty::FaultyDisk;
 use crate::store::media::Media;
-use crate::store::types::{FlagAction, Level, Subject};
-use crate::store::{Error, Options, Store};
+use crate::store::types::{Filing, FlagAction, Level, QuotaRule, Subject};
+use crate::store::{Append, Error, Options, Pop3Update, Store};
 
 const MIB: u64 = 1 << 20;
 
@@ -122,5 +122,63 @@ fn other_programs_may_fill_the_card_at_any_moment() {
         disk.leave_free(100 * MIB);
         deliver(&store, inbox, &noise(7, 2_000_000)).unwrap();
         assert!(store.check().unwrap().is_sound());
+    }
+}
+
+/// Removes messages of INBOX in one call.
+type Removal = fn(&Store, MailboxId, &[Uid]);
+
+fn pop3(store: &Store, inbox: MailboxId, uids: &[Uid]) {
+    let snapshot = store.snapshot().unwrap();
+    let rows = snapshot.rows(inbox, Uid::MIN, Uid::MAX).unwrap();
+    let wanted = rows.iter().filter(|row| uids.contains(&row.uid));
+    let serials: Vec<_> = wanted.map(|row| row.serial).collect();
+    let update = Pop3Update {
+        account: snapshot.mailbox(inbox).unwrap().unwrap().account,
+        device: None,
+        fetched: serials.clone(),
+        deleted: serials,
+    };
+    store.pop3_update(&update, now()).unwrap();
+}
+
+#[test]
+fn many_mails_can_be_deleted_when_only_volumes_have_room() {
+    for removal in [delete as Removal, pop3] {
+        let disk = FaultyDisk::with_bytes(200 * MIB);
+        let options = Options {
+            volume_bytes_max: 112 * MIB,
+            reserve_bytes: 16 * MIB,
+            ..options()
+        };
+        let store = open(&disk, &options);
+        let inbox = inbox(&store);
+        for seed in 0..60 {
+            deliver(&store, inbox, &noise(seed, 500_000)).unwrap();
+        }
+        delete(&store, inbox, &rows(&store, inbox));
+        store.settle().unwrap();
+        for _ in 0..20 {
+            let append = |seed| Append {
+                blob: new_blob(&store, b"small"),
+                summary: noise(seed, 600),
+                filings: vec![Filing {
+                    mailbox: inbox,
+                    flags: Flags::default(),
+                    internal_date: now().stamp(),
+                    prefix: Vec::new(),
+                    quota: QuotaRule::Exceed,
+                }],
+            };
+            let filed = store.append((0..500).map(append).collect(), now());
+            filed.unwrap();
+        }
+        store.settle().unwrap();
+        disk.leave_free(5 * MIB);
+        // Spread, so that every page has to be written anew.
+        let some: Vec<Uid> = rows(&store, inbox).into_iter().step_by(4).collect();
+        removal(&store, inbox, &some);
+        assert_eq!(rows(&store, inbox).len(), 7_500);
+        assert_eq!(store.health().faults, 0, "{:?}", store.health());
     }
 }

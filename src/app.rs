@@ -6,6 +6,7 @@
 //! Sized for a board with 512 MB: two async threads, and blocking threads that come and go with the work.
 
 mod notices;
+mod panel;
 mod services;
 mod upkeep;
 
@@ -35,6 +36,7 @@ use crate::net::listener::{self, BindError};
 use crate::net::shutdown::{Asked, GRACE, Shutdown, Signals, Stopped};
 use crate::net::tls::{self, Certificate, Tls};
 use crate::net::{Counted, Counters};
+use crate::panel::Remote;
 use crate::store::{self, Store};
 use crate::web::Sources;
 
@@ -106,10 +108,11 @@ pub struct App {
     store: Store,
     shared: Shared,
     addresses: Vec<Address>,
+    panel: Remote,
 }
 
 /// Makes the control socket's handler for an open store.
-pub type MakeHandler = fn(&Store, &Settings, &Clock) -> Handler;
+pub type MakeHandler = fn(&Store, &Settings, &Clock, &Remote) -> Handler;
 
 /// Runs the daemon until a signal stops it. `ready` is told the addresses once every port is bound.
 pub fn run(
@@ -163,6 +166,7 @@ impl App {
         make_handler: MakeHandler,
     ) -> Result<Self, Error> {
         let counters = Counters::default();
+        let panel = panel::start(&settings.panel)?;
         let store = open_store(settings, &clock).await?;
         let tls = open_tls(settings, &clock, &counters).await?;
         let auth = Auth::new(store.clone());
@@ -189,7 +193,8 @@ impl App {
         };
         let shutdown = Shutdown::new();
         let addresses = bound.addresses();
-        let handler = make_handler(&store, settings, &clock);
+        let panel = panel.follow(&store, settings, &clock, &counters, &shutdown);
+        let handler = make_handler(&store, settings, &clock, &panel);
         tokio::spawn(control.serve(handler, counters, shutdown.token()));
         upkeep::start(&store, settings, &shared, &shutdown);
         bound.accept(&shared, &limiter, &shutdown.token());
@@ -198,6 +203,7 @@ impl App {
             store,
             shared,
             addresses,
+            panel,
         })
     }
 
@@ -220,14 +226,16 @@ impl App {
     /// Stops in order. `hurry` cuts the grace period short.
     pub async fn stop(self, hurry: impl Future<Output = ()>) -> Stopped {
         let stopped = self.shutdown.stop(GRACE, hurry).await;
-        let (store, shared) = (self.store, self.shared);
+        let (store, shared, panel) = (self.store, self.shared, self.panel);
         let closed = spawn_blocking(move || {
             if let Err(error) = store.save_waiting(shared.clock.now()) {
                 tracing::warn!(%error, "whose mail waits was not saved");
             }
             drop(shared);
             // Dropping the last handle settles too, but a task that is stuck may hold another.
-            store.settle()
+            let settled = store.settle();
+            panel.darken();
+            settled
         });
         match closed.await {
             Ok(Ok(())) => {}

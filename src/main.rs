@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use heimpost::app::{self, Address};
 use heimpost::cli::args::{Arguments, Command, Task};
-use heimpost::cli::{Failure, Output, Progress, backup, connect};
+use heimpost::cli::{Failure, Output, Progress, backup, connect, panel};
 use heimpost::clock::Clock;
 use heimpost::config::{self, Settings};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -33,6 +33,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Task::Restore(dir) => {
             say_with(|terminal| backup::restore(&dir, &settings, &clock, terminal))
         }
+        Task::PanelDark => panel::dark(&settings),
         Task::Operation(operation) => {
             say_with(|terminal| connect::run(&operation, &settings, &clock, terminal))
         }
@@ -103,6 +104,17 @@ impl Output for Terminal {
         }
         self.bar.set_message(progress.what.clone());
         self.bar.set_position(progress.done);
+        Ok(())
+    }
+
+    fn live(&mut self, text: &str) -> std::io::Result<()> {
+        if self.bar.is_hidden() || !std::io::stdout().is_terminal() {
+            return self.line(text);
+        }
+        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message(text.to_owned());
         Ok(())
     }
 }

@@ -1,3 +1,262 @@
 //! The policy of LED and button: what the state of the house looks like, and what a press means.
 //!
-//! Pure: takes the state and the time, gives patterns and actions. The hardware is `board`'s matter.
+//! Pure: takes the state and the time, gives patterns and actions. The hardware is `board`'s matter, what is done about a
+//! press is `app`'s. The worst condition wins; a short press makes its pattern quiet for [`QUIET_FOR`], unless it is a
+//! fault, and anything worse that comes meanwhile is shown again. [`Remote`] is how commands reach a running panel.
+
+pub mod remote;
+
+use std::time::Duration;
+
+use heimpost_board::{Count, Pattern, Press};
+
+use crate::clock::{Mono, Now};
+use crate::store::types::Level;
+pub use remote::Remote;
+
+/// How long a short press keeps the LED quiet.
+pub const QUIET_FOR: Duration = Duration::from_hours(24);
+
+/// How long the setup window is open after a long hold.
+pub const SETUP_FOR: Duration = Duration::from_mins(10);
+
+/// What the LED tells about; the greatest wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// Nothing to say.
+    Fine,
+    /// [`Level::Notice`]
+    Notice,
+    /// [`Level::Warning`]
+    Warning,
+    /// The clock is not set; later: network, DNS, delivery and certificates too.
+    Trouble,
+    /// New mail is deferred.
+    Full,
+    /// The setup window is open.
+    Setup,
+    /// Starting, stopping or making room.
+    Busy,
+    /// Store or card cannot be written.
+    Fault,
+}
+
+impl Condition {
+    /// Its pattern when nobody asked for quiet.
+    fn pattern(self) -> Pattern {
+        match self {
+            Self::Fine => Pattern::Steady,
+            Self::Notice => Pattern::Flashes(Count::Two),
+            Self::Warning => Pattern::Flashes(Count::Three),
+            Self::Full => Pattern::Flashes(Count::Four),
+            Self::Trouble => Pattern::Flashes(Count::Five),
+            Self::Fault => Pattern::Flashes(Count::Six),
+            Self::Busy => Pattern::Even,
+            Self::Setup => Pattern::LongOn,
+        }
+    }
+
+    /// In words, for `panel watch`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Fine => "all is well",
+            Self::Notice => "filling up",
+            Self::Warning => "almost full",
+            Self::Trouble => "the clock is not set",
+            Self::Full => "full: new mail waits outside",
+            Self::Setup => "the setup window is open",
+            Self::Busy => "busy: do not unplug",
+            Self::Fault => "store or card has a fault",
+        }
+    }
+}
+
+/// Whether all is well is told by light or by a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Steady light.
+    Plain,
+    /// A short tick.
+    Quiet,
+}
+
+/// What the house is at; each is told as [`Condition::Busy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing but mail.
+    Usual,
+    /// The store is being opened, or closed.
+    Turning,
+    /// Room is being made.
+    MakingRoom,
+}
+
+/// What a press asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The LED is quiet now.
+    Quieted,
+    /// It stays as it is: a fault is not quieted.
+    NotQuieted,
+    /// Run the storage-full hook and say [`Policy::end_work`] when it is done.
+    MakeRoom,
+    /// The hook runs already, or the box starts or stops.
+    AlreadyBusy,
+    /// The setup window is open now.
+    SetupOpened,
+}
+
+/// What the LED shows and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The worst that is.
+    pub condition: Condition,
+    /// What is shown for it.
+    pub pattern: Pattern,
+    /// Whether that is quiet because of a short press.
+    pub acknowledged: bool,
+}
+
+/// A short press, while it counts.
+#[derive(Clone, Copy, Debug)]
+struct Acknowledged {
+    /// The best that lasting conditions have been since; anything worse ends the quiet.
+    best: Condition,
+    until: Mono,
+}
+
+/// The state of the panel.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    manner: Manner,
+    level: Level,
+    trouble: bool,
+    work: Work,
+    acknowledged: Option<Acknowledged>,
+    setup_until: Option<Mono>,
+}
+
+impl Policy {
+    /// Of a box that is starting.
+    pub fn new(manner: Manner) -> Self {
+        Self {
+            manner,
+            level: Level::Ok,
+            trouble: false,
+            work: Work::Turning,
+            acknowledged: None,
+            setup_until: None,
+        }
+    }
+
+    /// The house's worst level at `now`.
+    pub fn handle_level(&mut self, level: Level, now: Now) {
+        self.handle_timeout(now.mono);
+        self.level = level;
+        self.trouble = now.wall.is_none();
+        let lasting = self.lasting();
+        if let Some(acknowledged) = &mut self.acknowledged {
+            if lasting > acknowledged.best {
+                self.acknowledged = None;
+            } else {
+                acknowledged.best = lasting;
+            }
+        }
+    }
+
+    /// A press, and what is to be done about it.
+    pub fn handle_press(&mut self, press: Press, now: Mono) -> Action {
+        self.handle_timeout(now);
+        match press {
+            Press::Short => self.acknowledge(now),
+            Press::Hold if self.work == Work::Usual => {
+                self.work = Work::MakingRoom;
+                Action::MakeRoom
+            }
+            Press::Hold => Action::AlreadyBusy,
+            Press::Long => {
+                self.setup_until = Some(now + SETUP_FOR);
+                Action::SetupOpened
+            }
+        }
+    }
+
+    /// Forgets what is over at `now`.
+    pub fn handle_timeout(&mut self, now: Mono) {
+        self.acknowledged = self.acknowledged.filter(|held| now < held.until);
+        self.setup_until = self.setup_until.filter(|until| now < *until);
+    }
+
+    /// When to call [`Self::handle_timeout`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        let quiet = self.acknowledged.map(|held| held.until);
+        quiet.into_iter().chain(self.setup_until).min()
+    }
+
+    /// The store is being opened or closed.
+    pub fn begin_turning(&mut self) {
+        self.work = Work::Turning;
+    }
+
+    /// Starting or making room has ended.
+    pub fn end_work(&mut self) {
+        self.work = Work::Usual;
+    }
+
+    /// Whether somebody has proved to stand before the box.
+    pub fn setup_is_open(&self) -> bool {
+        self.setup_until.is_some()
+    }
+
+    /// What the LED shows.
+    pub fn view(&self) -> View {
+        let condition = self.condition();
+        let acknowledged = self.acknowledged.is_some() && condition < Condition::Setup;
+        let is_quiet =
+            acknowledged || (condition == Condition::Fine && self.manner == Manner::Quiet);
+        View {
+            condition,
+            pattern: if is_quiet {
+                Pattern::Quiet
+            } else {
+                condition.pattern()
+            },
+            acknowledged,
+        }
+    }
+
+    fn acknowledge(&mut self, now: Mono) -> Action {
+        let best = self.lasting();
+        if best == Condition::Fault {
+            return Action::NotQuieted;
+        }
+        self.acknowledged = Some(Acknowledged {
+            best,
+            until: now + QUIET_FOR,
+        });
+        Action::Quieted
+    }
+
+    /// The worst of what is and lasts, apart from what passes by itself.
+    fn lasting(&self) -> Condition {
+        let storage = match self.level {
+            Level::Ok => Condition::Fine,
+            Level::Notice => Condition::Notice,
+            Level::Warning => Condition::Warning,
+            Level::Full => Condition::Full,
+            Level::Fault => Condition::Fault,
+        };
+        let trouble = self.trouble.then_some(Condition::Trouble);
+        trouble.map_or(storage, |trouble| trouble.max(storage))
+    }
+
+    fn condition(&self) -> Condition {
+        let busy = (self.work != Work::Usual).then_some(Condition::Busy);
+        let setup = self.setup_until.map(|_| Condition::Setup);
+        let passing = busy.max(setup).unwrap_or(Condition::Fine);
+        self.lasting().max(passing)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ pub mod runner;
 
 mod wake;
 
+pub use backend::choice::darken;
 pub use backend::{Backend, Options};
 pub use pattern::{Count, Pattern};
 pub use press::{Hold, Press};

@@ -15,6 +15,9 @@ use crate::mail::secret::Secret;
 /// Longest password taken from standard input, in bytes, its line end included.
 const STDIN_BYTES_MAX: u64 = 4096;
 
+/// Longest that a command holds the button; from 20 on it is a fault, as with a finger.
+const HOLD_SECONDS_MAX: i64 = 30;
+
 /// Mail server for the home office: SMTP, IMAP and POP3 from one store.
 #[derive(Debug, Parser)]
 #[command(name = "heimpost", version, max_term_width = 100)]
@@ -102,6 +105,9 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "maildir")]
         format: Kind,
     },
+    /// The status LED and its button
+    #[command(subcommand)]
+    Panel(PanelCommand),
 }
 
 /// What the arguments ask for.
@@ -111,6 +117,8 @@ pub enum Task {
     Serve,
     /// Make a store from the backup in that directory.
     Restore(PathBuf),
+    /// Make the LED dark, without a daemon.
+    PanelDark,
     /// An operation on the store, wherever that is open.
     Operation(Operation),
 }
@@ -235,6 +243,21 @@ pub enum DeviceCommand {
     },
 }
 
+/// `panel ...`
+#[derive(Debug, Subcommand)]
+pub enum PanelCommand {
+    /// Show the LED of the running daemon live, and what it means
+    Watch,
+    /// Press the button: a short press without --hold
+    Press {
+        /// How long to hold it: 3 makes room, 10 opens the setup window
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=HOLD_SECONDS_MAX))]
+        hold: Option<u32>,
+    },
+    /// Make the LED dark after a daemon that was killed; for the service manager
+    Dark,
+}
+
 impl Listing {
     fn format(&self) -> Format {
         if self.json {
@@ -276,6 +299,11 @@ impl Command {
         let operation = match self {
             Self::Serve => return Ok(Task::Serve),
             Self::Restore { dir } => return Ok(Task::Restore(dir)),
+            Self::Panel(PanelCommand::Dark) => return Ok(Task::PanelDark),
+            Self::Panel(PanelCommand::Watch) => Operation::PanelWatch,
+            Self::Panel(PanelCommand::Press { hold }) => {
+                Operation::PanelPress { hold_seconds: hold }
+            }
             Self::Account(command) => command.into_operation()?,
             Self::Alias(command) => command.into_operation(),
             Self::Device(command) => command.into_operation(),

@@ -3,6 +3,7 @@
 //! On the socket the command writes one JSON line (the [`Operation`]) and reads [`Frame`]s, one per line, until one says
 //! that it is over. [`handler`] is the daemon's end of it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::net::control::{self, Connection, Handler, Replies};
+use crate::panel::Remote;
 use crate::store::{Error, Options, Store};
 
 /// How long a command waits for another process to let go of the store.
@@ -36,17 +38,24 @@ pub fn run(
     if let Some(connection) = daemon.map_err(place)? {
         return ask(connection, operation, output);
     }
+    if operation.needs_daemon() {
+        return Err(Failure::failed(format!(
+            "no daemon serves {}; `heimpost serve` is one",
+            settings.data.display()
+        )));
+    }
     let context = open(operation, settings, clock)?;
     execute(operation, &context, output)
 }
 
 /// The daemon's end: runs each request on the open store and sends back what it says.
-pub fn handler(store: &Store, settings: &Settings, clock: &Clock) -> Handler {
+pub fn handler(store: &Store, settings: &Settings, clock: &Clock, panel: &Remote) -> Handler {
     let context = Context {
         store: store.clone(),
         auth: Auth::new(store.clone()),
         settings: settings.clone(),
         clock: clock.clone(),
+        panel: Some(panel.clone()),
     };
     control::handler(move |request, replies| answer(request, &context, replies))
 }
@@ -79,6 +88,14 @@ impl Output for Sender<'_> {
     fn progress(&mut self, progress: &Progress) -> std::io::Result<()> {
         send(self.0, &Frame::Progress(progress.clone()))
     }
+
+    fn live(&mut self, text: &str) -> std::io::Result<()> {
+        send(self.0, &Frame::Live(text.to_owned()))
+    }
+
+    fn still_there(&mut self) -> std::io::Result<()> {
+        send(self.0, &Frame::StillThere)
+    }
 }
 
 fn send(replies: &mut Replies, frame: &Frame) -> std::io::Result<()> {
@@ -102,10 +119,12 @@ fn ask(connection: Connection, operation: &Operation, output: &mut dyn Output) -
     let mut result = Err(Failure::failed(
         "the daemon ended the connection before the command was done",
     ));
-    connection.call(&request, |line| {
-        if let Some(end) = take(line, output) {
+    connection.call(&request, |line| match take(line, output) {
+        Some(end) => {
             result = end;
+            ControlFlow::Break(())
         }
+        None => ControlFlow::Continue(()),
     })?;
     result
 }
@@ -115,6 +134,8 @@ fn take(line: &str, output: &mut dyn Output) -> Option<Result<()>> {
     let said = match serde_json::from_str(line) {
         Ok(Frame::Line(text)) => output.line(&text),
         Ok(Frame::Progress(progress)) => output.progress(&progress),
+        Ok(Frame::Live(text)) => output.live(&text),
+        Ok(Frame::StillThere) => Ok(()),
         Ok(Frame::Done) => return Some(Ok(())),
         Ok(Frame::Failed(problem)) => return Some(Err(Failure::Failed(problem))),
         Ok(Frame::Usage(problem)) => return Some(Err(Failure::Usage(problem))),
@@ -141,6 +162,7 @@ fn open(operation: &Operation, settings: &Settings, clock: &Clock) -> Result<Con
         auth,
         settings: settings.clone(),
         clock: clock.clone(),
+        panel: None,
     })
 }
 

@@ -9,6 +9,7 @@ pub mod args;
 pub mod connect;
 pub mod operation;
 pub mod output;
+pub mod panel;
 
 mod alias;
 pub mod backup;
@@ -26,6 +27,7 @@ use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::mail::address::Address;
+use crate::panel::Remote;
 use crate::store::types::Account;
 use crate::store::{Snapshot, Store};
 
@@ -40,6 +42,8 @@ pub struct Context {
     pub settings: Settings,
     /// Time.
     pub clock: Clock,
+    /// The panel, in the daemon.
+    pub panel: Option<Remote>,
 }
 
 /// Why a command did not do what it was asked for.

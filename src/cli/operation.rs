@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Context, Output, Result, account, alias, backup, check, device, export, import, room, status,
+    Context, Output, Result, account, alias, backup, check, device, export, import, panel, room,
+    status,
 };
 use crate::mail::secret::Secret;
 
@@ -137,12 +138,24 @@ pub enum Operation {
         /// As what.
         kind: export::Kind,
     },
+    /// `panel watch`
+    PanelWatch,
+    /// `panel press`
+    PanelPress {
+        /// For how many seconds; a short press without.
+        hold_seconds: Option<u32>,
+    },
 }
 
 impl Operation {
     /// Whether it makes a store where there is none.
     pub fn creates_store(&self) -> bool {
         matches!(self, Self::AccountAdd(_))
+    }
+
+    /// Whether it is about what only a running daemon has.
+    pub fn needs_daemon(&self) -> bool {
+        matches!(self, Self::PanelWatch | Self::PanelPress { .. })
     }
 }
 
@@ -180,5 +193,7 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         Operation::Export { account, dir, kind } => {
             export::export(account, dir, *kind, context, output)
         }
+        Operation::PanelWatch => panel::watch(context, output),
+        Operation::PanelPress { hold_seconds } => panel::press(*hold_seconds, context, output),
     }
 }

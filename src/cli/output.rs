@@ -23,6 +23,16 @@ pub trait Output {
 
     /// Progress; may be dropped.
     fn progress(&mut self, progress: &Progress) -> io::Result<()>;
+
+    /// A line that takes the place of the one that was shown before it, where that can be.
+    fn live(&mut self, text: &str) -> io::Result<()> {
+        self.line(text)
+    }
+
+    /// An error if nobody listens any more, for operations that have nothing to say for long. Says nothing.
+    fn still_there(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One message from the daemon to a command, a JSON object on a line of its own.
@@ -33,6 +43,10 @@ pub enum Frame {
     Line(String),
     /// [`Output::progress`]
     Progress(Progress),
+    /// [`Output::live`]
+    Live(String),
+    /// [`Output::still_there`]
+    StillThere,
     /// The operation is done; nothing follows.
     Done,
     /// The operation failed (exit status 1); nothing follows.

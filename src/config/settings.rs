@@ -605,6 +605,15 @@ fn room(fragment: RoomFragment, standard: RoomSettings) -> Result<RoomSettings, 
 }
 
 fn panel(fragment: PanelFragment, standard: PanelSettings) -> Result<PanelSettings, Problem> {
+    if let (Some(led), Some(button)) = (&fragment.led, &fragment.button)
+        && led.get_ref() == button.get_ref()
+    {
+        let problem = format!(
+            "panel.button = {}: the LED has that line; another one is right",
+            button.get_ref()
+        );
+        return Err((button.span().start, problem));
+    }
     Ok(PanelSettings {
         backend: panel_backend(fragment.backend)?.unwrap_or(standard.backend),
         chip: plain(fragment.chip),

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingStream;
@@ -212,8 +213,13 @@ pub fn connect(data: &Path) -> io::Result<Option<Connection>> {
 pub struct Connection(BlockingStream);
 
 impl Connection {
-    /// Sends one request, a line without its end, and gives each line of the reply to `take`, until the daemon closes.
-    pub fn call(self, request: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
+    /// Sends one request, a line without its end, and gives each line of the reply to `take`, until the daemon closes or
+    /// `take` has had enough.
+    pub fn call(
+        self,
+        request: &str,
+        mut take: impl FnMut(&str) -> ControlFlow<()>,
+    ) -> io::Result<()> {
         let mut stream = self.0;
         stream.write_all(request.as_bytes())?;
         stream.write_all(b"\n")?;
@@ -222,7 +228,8 @@ impl Connection {
             let mut line = String::new();
             lines.by_ref().take(REPLY_BYTES_MAX).read_line(&mut line)?;
             match line.strip_suffix('\n') {
-                Some(line) => take(line),
+                Some(line) if take(line).is_break() => return Ok(()),
+                Some(_) => {}
                 None if line.is_empty() => return Ok(()),
                 None => return Err(io::ErrorKind::InvalidData.into()),
             }

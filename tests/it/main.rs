@@ -14,6 +14,7 @@ mod dialogs;
 mod fuzz_corpus;
 mod imap;
 mod net;
+mod panel;
 mod pop3;
 mod storage;
 mod tidy;

@@ -87,7 +87,7 @@ const PURE: &[&str] = &[
     "src/pop3/",
     "src/sasl",
     "src/space/",
-    "src/panel.rs",
+    "src/panel",
     "board/src/backoff.rs",
     "board/src/pattern",
     "board/src/press",

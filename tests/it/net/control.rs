@@ -1,5 +1,6 @@
 //! The control socket, with the client that the command line uses.
 
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::mpsc;
@@ -23,7 +24,10 @@ fn call(dir: &Path, request: &str) -> JoinHandle<Vec<String>> {
         let mut lines = Vec::new();
         let connection = control::connect(&dir).unwrap().unwrap();
         connection
-            .call(&request, |line| lines.push(line.to_owned()))
+            .call(&request, |line| {
+                lines.push(line.to_owned());
+                ControlFlow::Continue(())
+            })
             .unwrap();
         lines
     })

@@ -1,0 +1,244 @@
+//! The panel in the daemon: shows the state of the house, and does what the button asks for.
+//!
+//! The LED is busy from before the store is opened until after it is closed, and dark then. The state is looked at
+//! whenever a level changed and every [`LOOK_INTERVAL`]. Hardware that fails is the board's matter and no reason not to
+//! start.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use heimpost_board::{Event, Press};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::cli::panel::board_options;
+use crate::clock::{Clock, Mono};
+use crate::config::{PanelSettings, Settings};
+use crate::maillog;
+use crate::net::Counters;
+use crate::net::shutdown::{Phase, Shutdown, Token};
+use crate::panel::remote::Happening;
+use crate::panel::{Action, Manner, Policy, Remote};
+use crate::room;
+use crate::space;
+use crate::space::words::amount;
+use crate::store::Store;
+use crate::store::types::{Language, Level};
+use crate::wake::Wake;
+
+/// How often the state is looked at when nothing tells of a change.
+const LOOK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A panel that shows that the box is starting.
+pub(super) struct Started {
+    remote: Remote,
+    events: UnboundedReceiver<Event>,
+}
+
+/// Starts LED and button.
+pub(super) fn start(settings: &PanelSettings) -> io::Result<Started> {
+    let (sender, events) = unbounded_channel();
+    let on_event = Box::new(move |event| {
+        if sender.send(event).is_err() {
+            tracing::debug!("nobody hears the button any more");
+        }
+    });
+    let board = heimpost_board::Panel::start(&board_options(settings), on_event)?;
+    let manner = if settings.quiet {
+        Manner::Quiet
+    } else {
+        Manner::Plain
+    };
+    Ok(Started {
+        remote: Remote::new(board, Policy::new(manner)),
+        events,
+    })
+}
+
+impl Started {
+    /// Shows the state of this store from now on, until the daemon stops.
+    pub(super) fn follow(
+        self,
+        store: &Store,
+        settings: &Settings,
+        clock: &Clock,
+        counters: &Counters,
+        shutdown: &Shutdown,
+    ) -> Remote {
+        let changed = Arc::new(Notify::new());
+        let notify = Arc::clone(&changed);
+        store.on_level(Wake::new(move || notify.notify_one()));
+        let follower = Follower {
+            remote: self.remote.clone(),
+            hook: room_hook(store, settings),
+            store: store.clone(),
+            clock: clock.clone(),
+            counters: counters.clone(),
+            token: shutdown.token(),
+            changed,
+            down: None,
+        };
+        tokio::spawn(follower.run(self.events));
+        self.remote
+    }
+}
+
+fn room_hook(store: &Store, settings: &Settings) -> room::Hook {
+    room::Hook {
+        store: store.clone(),
+        policy: room::Policy {
+            trash_days: settings.room.trash_days,
+            junk_days: settings.room.junk_days,
+            fetched_days: settings.room.fetched_days,
+            archive_months: settings.room.archive_months,
+        },
+        programs: settings.room.hooks.clone(),
+        domain: settings
+            .domains
+            .first()
+            .unwrap_or(&settings.hostname)
+            .clone(),
+    }
+}
+
+struct Follower {
+    remote: Remote,
+    hook: room::Hook,
+    store: Store,
+    clock: Clock,
+    counters: Counters,
+    token: Token,
+    changed: Arc<Notify>,
+    /// Since when the button has been down.
+    down: Option<Mono>,
+}
+
+impl Follower {
+    async fn run(mut self, mut events: UnboundedReceiver<Event>) {
+        self.look().await;
+        self.remote.change(Policy::end_work);
+        loop {
+            let delay = self.delay();
+            tokio::select! {
+                () = self.token.reached(Phase::Draining) => break,
+                Some(event) = events.recv() => self.handle_event(event),
+                () = self.changed.notified() => self.look().await,
+                () = sleep(delay) => self.look().await,
+            }
+        }
+        self.remote.close();
+    }
+
+    /// Time until something is due.
+    fn delay(&self) -> Duration {
+        let due = self.remote.change(|policy| policy.poll_timeout());
+        let now = self.clock.now().mono;
+        due.map_or(LOOK_INTERVAL, |due| due.since(now).min(LOOK_INTERVAL))
+    }
+
+    /// Looks at the state of the house and shows it.
+    async fn look(&self) {
+        let (store, now) = (self.store.clone(), self.clock.now());
+        let level = spawn_blocking(move || level(&store, now)).await;
+        let level = level.unwrap_or_else(|_| {
+            self.counters.panicked();
+            tracing::error!("looking at the state panicked");
+            Level::Fault
+        });
+        self.remote.change(|policy| policy.handle_level(level, now));
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        let now = self.clock.now().mono;
+        match event {
+            Event::Down => self.down = Some(now),
+            Event::Threshold(_) | Event::Freed => {}
+            Event::Press(press) => {
+                let held = self
+                    .down
+                    .take()
+                    .map_or(Duration::ZERO, |down| now.since(down));
+                self.handle_press(press, held);
+            }
+            Event::Stuck => {
+                self.down = None;
+                maillog::panel_trouble("the button is down from the start or for too long");
+                self.remote.tell(&Happening::Stuck);
+            }
+        }
+    }
+
+    fn handle_press(&self, press: Press, held: Duration) {
+        let now = self.clock.now().mono;
+        let action = self.remote.change(|policy| policy.handle_press(press, now));
+        let words = in_words(action);
+        maillog::button_pressed(held, words);
+        self.remote.tell(&Happening::Pressed(press, held));
+        if action == Action::MakeRoom {
+            self.make_room();
+        } else {
+            self.remote.tell(&Happening::Done(words.to_owned()));
+        }
+    }
+
+    /// Runs the hook beside everything else, and tells when it is done.
+    fn make_room(&self) {
+        let (hook, now) = (self.hook.clone(), self.clock.now());
+        let (remote, counters) = (self.remote.clone(), self.counters.clone());
+        let (changed, token) = (Arc::clone(&self.changed), self.token.clone());
+        tokio::spawn(async move {
+            let made = spawn_blocking(move || room::press(&hook, now)).await;
+            if !remote.is_closed() {
+                remote.change(Policy::end_work);
+            }
+            changed.notify_one();
+            remote.tell(&match made {
+                Ok(Ok(receipt)) => Happening::Done(room_in_words(&receipt)),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "no room was made");
+                    Happening::Failed(format!("no room was made: {error}"))
+                }
+                Err(_) => {
+                    counters.panicked();
+                    tracing::error!("making room panicked");
+                    Happening::Failed("no room was made; the log says more".to_owned())
+                }
+            });
+            drop(token);
+        });
+    }
+}
+
+fn level(store: &Store, now: crate::clock::Now) -> Level {
+    match space::house(store, now) {
+        Ok(house) => house.level(),
+        Err(error) => {
+            tracing::error!(%error, "the state of the house cannot be read");
+            Level::Fault
+        }
+    }
+}
+
+fn in_words(action: Action) -> &'static str {
+    match action {
+        Action::Quieted => "acknowledged: the LED is quiet for 24 hours, or until it gets worse",
+        Action::NotQuieted => "nothing: a fault is not made quiet",
+        Action::MakeRoom => "making room",
+        Action::AlreadyBusy => "nothing: the box is busy already",
+        Action::SetupOpened => "the setup window is open for 10 minutes",
+    }
+}
+
+fn room_in_words(receipt: &room::Receipt) -> String {
+    match receipt.messages {
+        0 => "there was no old mail to set aside".to_owned(),
+        mails => format!(
+            "made room: {mails} {} set aside, {}",
+            if mails == 1 { "mail" } else { "mails" },
+            amount(receipt.bytes, Language::En)
+        ),
+    }
+}

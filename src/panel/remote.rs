@@ -1,0 +1,122 @@
+//! How commands reach a running panel: they see what it shows, press its button, and hear what became of that.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use heimpost_board::{Panel, Press, Shown};
+
+use super::{Policy, View};
+
+/// What becomes of a press.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// The button was pressed, for that long.
+    Pressed(Press, Duration),
+    /// What that did, in words.
+    Done(String),
+    /// It could not be done, in words.
+    Failed(String),
+    /// The button is down from the start or for too long; no press.
+    Stuck,
+}
+
+/// A running panel. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    board: Panel,
+    policy: Arc<Mutex<Policy>>,
+    listeners: Arc<Mutex<Vec<Sender<Happening>>>>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Remote {
+    /// For a panel with this policy.
+    pub fn new(board: Panel, policy: Policy) -> Self {
+        let remote = Self {
+            board,
+            policy: Arc::new(Mutex::new(policy)),
+            listeners: Arc::default(),
+            closed: Arc::default(),
+        };
+        remote.show();
+        remote
+    }
+
+    /// Changes the policy's state and shows what follows.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Policy) -> T) -> T {
+        let mut policy = self.policy();
+        let changed = change(&mut policy);
+        self.board.show(policy.view().pattern);
+        changed
+    }
+
+    /// What the LED shows and why.
+    pub fn view(&self) -> View {
+        self.policy().view()
+    }
+
+    /// Whether somebody has proved to stand before the box.
+    pub fn setup_is_open(&self) -> bool {
+        self.policy().setup_is_open()
+    }
+
+    /// How LED and button are reached, in words.
+    pub fn how(&self) -> String {
+        self.board.how()
+    }
+
+    /// Every change of the LED from now on.
+    pub fn watch(&self) -> Receiver<Shown> {
+        self.board.watch()
+    }
+
+    /// Presses the button for `hold`, as a finger would. What becomes of that, and of any other press; ends when the
+    /// panel is closed.
+    pub fn press(&self, hold: Duration) -> Receiver<Happening> {
+        let (sender, receiver) = channel();
+        let mut listeners = lock(&self.listeners);
+        if !self.is_closed() {
+            listeners.push(sender);
+            self.board.press(hold);
+        }
+        receiver
+    }
+
+    /// Tells those who listen.
+    pub fn tell(&self, happening: &Happening) {
+        lock(&self.listeners).retain(|listener| listener.send(happening.clone()).is_ok());
+    }
+
+    /// Whether the box is stopping, and nobody should wait for anything here.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// The box is stopping: lets everyone go who waits. The LED goes on.
+    pub fn close(&self) {
+        let mut listeners = lock(&self.listeners);
+        self.closed.store(true, Ordering::SeqCst);
+        listeners.clear();
+        drop(listeners);
+        self.change(Policy::begin_turning);
+    }
+
+    /// The LED goes dark; returns when it is. Blocks for a moment.
+    pub fn darken(&self) {
+        self.board.stop();
+    }
+
+    fn show(&self) {
+        self.change(|_| ());
+    }
+
+    fn policy(&self) -> MutexGuard<'_, Policy> {
+        lock(&self.policy)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

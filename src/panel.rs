@@ -98,7 +98,7 @@ pub enum Action {
     Quieted,
     /// It stays as it is: a fault is not quieted.
     NotQuieted,
-    /// Run the storage-full hook and say [`Policy::end_work`] when it is done.
+    /// Run the storage-full hook and say [`Policy::end_room`] when it is done.
     MakeRoom,
     /// The hook runs already, or the box starts or stops.
     AlreadyBusy,
@@ -169,10 +169,7 @@ impl Policy {
         self.handle_timeout(now);
         match press {
             Press::Short => self.acknowledge(now),
-            Press::Hold if self.work == Work::Usual => {
-                self.work = Work::MakingRoom;
-                Action::MakeRoom
-            }
+            Press::Hold if self.begin_room() => Action::MakeRoom,
             Press::Hold => Action::AlreadyBusy,
             Press::Long => {
                 self.setup_until = Some(now + SETUP_FOR);
@@ -198,9 +195,25 @@ impl Policy {
         self.work = Work::Turning;
     }
 
-    /// Starting or making room has ended.
-    pub fn end_work(&mut self) {
+    /// The store is open, and the state known.
+    pub fn end_turning(&mut self) {
         self.work = Work::Usual;
+    }
+
+    /// Room is being made; `false` if there is other work.
+    pub fn begin_room(&mut self) -> bool {
+        let is_free = self.work == Work::Usual;
+        if is_free {
+            self.work = Work::MakingRoom;
+        }
+        is_free
+    }
+
+    /// Room has been made. The box may be stopping meanwhile, and is then busy for longer.
+    pub fn end_room(&mut self) {
+        if self.work == Work::MakingRoom {
+            self.work = Work::Usual;
+        }
     }
 
     /// Whether somebody has proved to stand before the box.

@@ -15,7 +15,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::cli::panel::board_options;
-use crate::clock::{Clock, Mono};
+use crate::cli::room::hook;
+use crate::clock::{Clock, Mono, Now};
 use crate::config::{PanelSettings, Settings};
 use crate::maillog;
 use crate::net::Counters;
@@ -24,9 +25,8 @@ use crate::panel::remote::Happening;
 use crate::panel::{Action, Manner, Policy, Remote};
 use crate::room;
 use crate::space;
-use crate::space::words::amount;
-use crate::store::Store;
 use crate::store::types::{Language, Level};
+use crate::store::{Result, Store};
 use crate::wake::Wake;
 
 /// How often the state is looked at when nothing tells of a change.
@@ -73,7 +73,7 @@ impl Started {
         store.on_level(Wake::new(move || notify.notify_one()));
         let follower = Follower {
             remote: self.remote.clone(),
-            hook: room_hook(store, settings),
+            hook: hook(store, settings, clock),
             store: store.clone(),
             clock: clock.clone(),
             counters: counters.clone(),
@@ -83,24 +83,6 @@ impl Started {
         };
         tokio::spawn(follower.run(self.events));
         self.remote
-    }
-}
-
-fn room_hook(store: &Store, settings: &Settings) -> room::Hook {
-    room::Hook {
-        store: store.clone(),
-        policy: room::Policy {
-            trash_days: settings.room.trash_days,
-            junk_days: settings.room.junk_days,
-            fetched_days: settings.room.fetched_days,
-            archive_months: settings.room.archive_months,
-        },
-        programs: settings.room.hooks.clone(),
-        domain: settings
-            .domains
-            .first()
-            .unwrap_or(&settings.hostname)
-            .clone(),
     }
 }
 
@@ -119,7 +101,7 @@ struct Follower {
 impl Follower {
     async fn run(mut self, mut events: UnboundedReceiver<Event>) {
         self.look().await;
-        self.remote.change(Policy::end_work);
+        self.remote.change(Policy::end_turning);
         loop {
             let delay = self.delay();
             tokio::select! {
@@ -190,13 +172,12 @@ impl Follower {
         let (remote, counters) = (self.remote.clone(), self.counters.clone());
         let (changed, token) = (Arc::clone(&self.changed), self.token.clone());
         tokio::spawn(async move {
-            let made = spawn_blocking(move || room::press(&hook, now)).await;
-            if !remote.is_closed() {
-                remote.change(Policy::end_work);
-            }
+            let busy = remote.making_room();
+            let made = spawn_blocking(move || make_room(&hook, now)).await;
+            drop(busy);
             changed.notify_one();
             remote.tell(&match made {
-                Ok(Ok(receipt)) => Happening::Done(room_in_words(&receipt)),
+                Ok(Ok(receipt)) => Happening::Done(receipt),
                 Ok(Err(error)) => {
                     tracing::error!(%error, "no room was made");
                     Happening::Failed(format!("no room was made: {error}"))
@@ -212,7 +193,7 @@ impl Follower {
     }
 }
 
-fn level(store: &Store, now: crate::clock::Now) -> Level {
+fn level(store: &Store, now: Now) -> Level {
     match space::house(store, now) {
         Ok(house) => house.level(),
         Err(error) => {
@@ -232,13 +213,14 @@ fn in_words(action: Action) -> &'static str {
     }
 }
 
-fn room_in_words(receipt: &room::Receipt) -> String {
-    match receipt.messages {
-        0 => "there was no old mail to set aside".to_owned(),
-        mails => format!(
-            "made room: {mails} {} set aside, {}",
-            if mails == 1 { "mail" } else { "mails" },
-            amount(receipt.bytes, Language::En)
-        ),
-    }
+/// Makes room; the receipt in words.
+fn make_room(hook: &room::Hook, now: Now) -> Result<String> {
+    let receipt = room::press(hook, now)?;
+    let house = space::house(&hook.store, hook.clock.now())?;
+    Ok(room::words::text(
+        &receipt,
+        &hook.policy,
+        &house,
+        Language::En,
+    ))
 }

@@ -135,7 +135,7 @@ fn take(line: &str, output: &mut dyn Output) -> Option<Result<()>> {
         Ok(Frame::Line(text)) => output.line(&text),
         Ok(Frame::Progress(progress)) => output.progress(&progress),
         Ok(Frame::Live(text)) => output.live(&text),
-        Ok(Frame::StillThere) => Ok(()),
+        Ok(Frame::StillThere) => output.still_there(),
         Ok(Frame::Done) => return Some(Ok(())),
         Ok(Frame::Failed(problem)) => return Some(Err(Failure::Failed(problem))),
         Ok(Frame::Usage(problem)) => return Some(Err(Failure::Usage(problem))),

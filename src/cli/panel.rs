@@ -104,7 +104,10 @@ pub(super) fn press(
     // Making room takes as long as it takes.
     loop {
         match happenings.recv() {
-            Ok(Happening::Done(what)) => return Ok(output.line(&what)?),
+            Ok(Happening::Done(what)) => {
+                let said = what.lines().try_for_each(|line| output.line(line));
+                return Ok(said?);
+            }
             Ok(Happening::Failed(why)) => return Err(Failure::Failed(why)),
             Ok(Happening::Pressed(..) | Happening::Stuck) => {}
             Err(_) => return Err(stopped()),

@@ -7,6 +7,7 @@ use super::operation::Format;
 use super::{Context, Failure, Output, Result};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::panel::Remote;
 use crate::room::plan::{Action, Item};
 use crate::room::{self, Hook, Policy, words};
 use crate::space;
@@ -54,7 +55,9 @@ pub(super) fn room(task: Task, context: &Context, output: &mut dyn Output) -> Re
 
 fn press(context: &Context, output: &mut dyn Output) -> Result<()> {
     let hook = hook(&context.store, &context.settings, &context.clock);
+    let busy = context.panel.as_ref().map(Remote::making_room);
     let receipt = room::press(&hook, context.clock.now())?;
+    drop(busy);
     let house = space::house(&context.store, context.clock.now())?;
     let text = words::text(&receipt, &hook.policy, &house, Language::En);
     for line in text.lines() {

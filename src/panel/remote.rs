@@ -84,6 +84,12 @@ impl Remote {
         receiver
     }
 
+    /// Shows that room is being made, until the guard is dropped.
+    pub fn making_room(&self) -> MakingRoom {
+        self.change(Policy::begin_room);
+        MakingRoom(self.clone())
+    }
+
     /// Tells those who listen.
     pub fn tell(&self, happening: &Happening) {
         lock(&self.listeners).retain(|listener| listener.send(happening.clone()).is_ok());
@@ -114,6 +120,16 @@ impl Remote {
 
     fn policy(&self) -> MutexGuard<'_, Policy> {
         lock(&self.policy)
+    }
+}
+
+/// The LED is busy while this exists.
+#[derive(Debug)]
+pub struct MakingRoom(Remote);
+
+impl Drop for MakingRoom {
+    fn drop(&mut self) {
+        self.0.change(Policy::end_room);
     }
 }
 

@@ -25,7 +25,7 @@ fn at(seconds: u64) -> Now {
 fn policy(level: Level) -> Policy {
     let mut policy = Policy::new(Manner::Plain);
     policy.handle_level(level, at(0));
-    policy.end_work();
+    policy.end_turning();
     policy
 }
 
@@ -97,16 +97,18 @@ fn a_box_that_starts_or_stops_is_busy() {
         policy.handle_press(Press::Hold, at(0).mono),
         Action::AlreadyBusy
     );
-    policy.end_work();
+    policy.end_turning();
     assert_eq!(pattern(&policy), Pattern::Steady);
+    assert!(policy.begin_room());
     policy.begin_turning();
+    policy.end_room();
     assert_eq!(pattern(&policy), Pattern::Even);
 }
 
 #[test]
 fn the_quiet_manner_is_only_for_good_days() {
     let mut policy = Policy::new(Manner::Quiet);
-    policy.end_work();
+    policy.end_turning();
     assert_eq!(pattern(&policy), Pattern::Quiet);
     assert!(!policy.view().acknowledged);
     policy.handle_level(Level::Notice, at(1));
@@ -136,7 +138,7 @@ fn play(level: Level, steps: &[(Step, Pattern)]) {
                     "step {number}"
                 );
             }
-            Step::RoomMade => policy.end_work(),
+            Step::RoomMade => policy.end_room(),
             Step::Wait(hours) => {
                 now += hours * 3600;
                 policy.handle_timeout(at(now).mono);
@@ -273,7 +275,7 @@ proptest! {
                 4 => {
                     policy.handle_press(Press::Long, at(now).mono);
                 }
-                _ => policy.end_work(),
+                _ => policy.end_room(),
             }
             policy.handle_timeout(at(now).mono);
             hidden = hidden.filter(|(since, _)| now < since + QUIET_FOR.as_secs());

@@ -49,7 +49,7 @@ impl Notices {
         let mut failure = self.write_about(Subject::Card, card, &accounts, now).err();
         for (id, fill) in self.store.fills()? {
             let written = self.write_about(Subject::Account(id), fill, &accounts, now);
-            failure = failure.or(written.err());
+            failure = failure.or_else(|| written.err());
         }
         failure.map_or(Ok(()), Err)
     }

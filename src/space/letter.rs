@@ -65,7 +65,7 @@ pub fn readers(subject: Subject, accounts: &[Account]) -> Vec<(&Account, Whose<'
     readers
         .map(|account| match about {
             Some(about) if about.id != account.id => (account, Whose::Of(&about.address)),
-            _ => (account, Whose::Yours),
+            _ => (account, Whose::own(account)),
         })
         .collect()
 }
@@ -186,8 +186,8 @@ fn name(subject: Subject, reader: &Reader<'_>) -> String {
     match (subject, reader.whose, reader.language) {
         (Subject::Card, _, Language::De) => "Die Speicherkarte".to_owned(),
         (Subject::Card, _, Language::En) => "The memory card".to_owned(),
-        (_, Whose::Yours, Language::De) => "Ihr Postfach".to_owned(),
-        (_, Whose::Yours, Language::En) => "Your mailbox".to_owned(),
+        (_, Whose::Yours | Whose::OwnersOwn(_), Language::De) => "Ihr Postfach".to_owned(),
+        (_, Whose::Yours | Whose::OwnersOwn(_), Language::En) => "Your mailbox".to_owned(),
         (_, Whose::Of(address), Language::De) => format!("Das Postfach {address}"),
         (_, Whose::Of(address), Language::En) => format!("The mailbox {address}"),
     }

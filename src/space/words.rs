@@ -5,7 +5,7 @@
 
 use super::State;
 use crate::mail::address::Address;
-use crate::store::types::{Language, Level, Subject};
+use crate::store::types::{Account, Language, Level, Subject};
 
 /// Up to this many days are told as days, longer spans as months.
 const TOLD_IN_DAYS_MAX: u32 = 60;
@@ -24,8 +24,21 @@ pub const CARD_FULL: &str = "The mail store is full, try again later";
 pub enum Whose<'a> {
     /// The reader's own.
     Yours,
+    /// The reader's own, who also owns the box.
+    OwnersOwn(&'a Address),
     /// Somebody else's; the reader owns the box.
     Of(&'a Address),
+}
+
+impl<'a> Whose<'a> {
+    /// What an account's own mailbox is to it.
+    pub fn own(account: &'a Account) -> Self {
+        if account.owner {
+            Self::OwnersOwn(&account.address)
+        } else {
+            Self::Yours
+        }
+    }
 }
 
 /// What is the matter, as a sentence: `Your mailbox is 83 % full (4.1 of 5 GB).`
@@ -51,8 +64,8 @@ fn what(subject: Subject, whose: Whose<'_>, language: Language) -> String {
     match (subject, whose, language) {
         (Subject::Card, _, Language::De) => "Die Speicherkarte von Heimpost".to_owned(),
         (Subject::Card, _, Language::En) => "The memory card of Heimpost".to_owned(),
-        (Subject::Account(_), Whose::Yours, Language::De) => "Ihr Postfach".to_owned(),
-        (Subject::Account(_), Whose::Yours, Language::En) => "Your mailbox".to_owned(),
+        (_, Whose::Yours | Whose::OwnersOwn(_), Language::De) => "Ihr Postfach".to_owned(),
+        (_, Whose::Yours | Whose::OwnersOwn(_), Language::En) => "Your mailbox".to_owned(),
         (Subject::Account(_), Whose::Of(address), Language::De) => {
             format!("Das Postfach {address}")
         }
@@ -152,14 +165,20 @@ pub fn advice(state: &State, whose: Whose<'_>, language: Language) -> Option<Str
         (Subject::Account(_), Whose::Yours, Language::En) => {
             format!("{delete} Or ask the owner of the box for a larger mailbox.")
         }
+        (Subject::Account(_), Whose::OwnersOwn(address), Language::De) => {
+            format!("{delete} Mehr Platz gibt: heimpost account quota {address} QUOTA")
+        }
+        (Subject::Account(_), Whose::OwnersOwn(address), Language::En) => {
+            format!("{delete} For more space: heimpost account quota {address} QUOTA")
+        }
         (Subject::Account(_), Whose::Of(address), Language::De) => format!(
             "Dort sollten Mails gelöscht und der Papierkorb geleert werden{}. Mehr Platz geben Sie dem Postfach mit: \
-             heimpost account quota {address} GRÖSSE",
+             heimpost account quota {address} QUOTA",
             at_least(state, language)
         ),
         (Subject::Account(_), Whose::Of(address), Language::En) => format!(
             "Mail should be deleted there and the Trash emptied{}. To give it more space: heimpost account quota \
-             {address} SIZE",
+             {address} QUOTA",
             at_least(state, language)
         ),
     })
@@ -203,9 +222,9 @@ fn at_least(state: &State, language: Language) -> String {
 }
 
 /// One line for protocols (ALERT, POP3 greeting, refusals), ASCII only, at most about 400 bytes: what is the matter,
-/// what it means and what to do. `None` if all is well.
-pub fn alert(state: &State, language: Language) -> Option<String> {
-    let whose = Whose::Yours;
+/// what it means and what to do. `None` if all is well. For `account`, which may want another language than its mail.
+pub fn alert(state: &State, account: &Account, language: Language) -> Option<String> {
+    let whose = Whose::own(account);
     let advice = advice(state, whose, language)?;
     let mut sentences = vec![reason(state, whose, language)];
     sentences.extend(outlook(state, language));

@@ -231,7 +231,7 @@ fn no_room(subject: Subject, account: AccountId, ctx: &Ctx<'_>) -> stores::Resul
     let store = &ctx.services.store;
     let state = space::of(store, subject, ctx.now)?;
     let account = store.snapshot()?.account(account)?;
-    Ok(account.and_then(|account| words::alert(&state, account.language)))
+    Ok(account.and_then(|account| words::alert(&state, &account, account.language)))
 }
 
 /// The answer to a command that the store did not carry out.

@@ -9,7 +9,7 @@ use crate::imap::session::state::User;
 use crate::imap::syntax::render::status;
 use crate::imap::syntax::response::{Code, Completion};
 use crate::space::{self, State, words};
-use crate::store::types::{Language, Level};
+use crate::store::types::{Account, Level};
 use crate::store::{self, Store};
 
 /// What a session told of levels.
@@ -41,9 +41,9 @@ impl ImapSession {
             return;
         }
         match worse(user, &self.services.store, now) {
-            Ok(Some((state, language))) => {
+            Ok(Some((state, account))) => {
                 user.alerts.told = state.fill.level;
-                if let Some(text) = words::alert(&state, language) {
+                if let Some(text) = words::alert(&state, &account, account.language) {
                     status::untagged(out, &Completion::ok(text).with(Code::Alert));
                 }
             }
@@ -54,11 +54,11 @@ impl ImapSession {
 }
 
 /// The state, if it is worse than what was told.
-fn worse(user: &User, store: &Store, now: Now) -> store::Result<Option<(State, Language)>> {
+fn worse(user: &User, store: &Store, now: Now) -> store::Result<Option<(State, Account)>> {
     let state = space::of_account(store, user.account, now)?;
     if state.fill.level <= user.alerts.told {
         return Ok(None);
     }
     let account = store.snapshot()?.account(user.account)?;
-    Ok(account.map(|account| (state, account.language)))
+    Ok(account.map(|account| (state, account)))
 }

@@ -11,6 +11,7 @@ use crate::pop3::maildrop::Maildrop;
 use crate::pop3::reply::{self, Code};
 use crate::sasl::{Context, Exchange, Failure, Mechanism, Step};
 use crate::space::{self, words};
+use crate::store;
 use crate::store::types::Level;
 
 /// Where in the AUTHORIZATION state a session is.
@@ -216,17 +217,26 @@ fn granted(identity: &Identity, common: &mut Common, now: Now) -> Phase {
 /// The reply to a login: the number of messages, and why mail does not come in any more or soon will not.
 fn welcome(account: AccountId, messages: usize, common: &mut Common, now: Now) {
     let text = Text::Maildrop { messages };
-    let state = match space::of_account(&common.store, account, now) {
-        Ok(state) if state.fill.level >= Level::Warning => state,
-        Ok(_) => return common.ok(text),
+    match alert(account, common, now) {
+        Ok(Some(alert)) => {
+            let text = text.render(common.language);
+            reply::line(&mut common.output, &format!("+OK {text}. {alert}"));
+        }
+        Ok(None) => common.ok(text),
         Err(error) => {
             tracing::warn!(%error, "the storage state cannot be read");
-            return common.ok(text);
+            common.ok(text);
         }
-    };
-    let alert = words::alert(&state, common.language).unwrap_or_default();
-    let text = text.render(common.language);
-    reply::line(&mut common.output, &format!("+OK {text}. {alert}"));
+    }
+}
+
+fn alert(account: AccountId, common: &Common, now: Now) -> store::Result<Option<String>> {
+    let state = space::of_account(&common.store, account, now)?;
+    if state.fill.level < Level::Warning {
+        return Ok(None);
+    }
+    let account = common.store.snapshot()?.account(account)?;
+    Ok(account.and_then(|account| words::alert(&state, &account, common.language)))
 }
 
 fn failed(failure: Failure, common: &mut Common) -> Phase {

@@ -397,3 +397,22 @@ fn full_mailboxes_are_told_at_rcpt() {
     assert_eq!(house.code(&body), "250");
     assert_eq!(house.inbox("ben@home.test").len(), 1);
 }
+
+#[test]
+fn a_mail_larger_than_the_room_is_put_off_and_one_larger_than_the_limit_refused() {
+    let options = Options {
+        capacity_bytes_max: Some(20 << 20),
+        reserve_bytes: 16 << 20,
+        ..Options::default()
+    };
+    let small = house_with(Role::Receive, &options, None);
+    let mut service = small.service.clone();
+    service.limits.message_bytes_max = 50 << 20;
+    let mut house = House::connect(small.clock.clone(), service);
+    house.code("EHLO c");
+    for (size, expected) in [(60 << 20, "552"), (10 << 20, "452"), (1 << 10, "250")] {
+        let mail = format!("MAIL FROM:<x@y.z> SIZE={size}");
+        assert_eq!(house.code(&mail), expected, "{size}");
+    }
+    assert_eq!(house.code("RCPT TO:<anna@home.test>"), "250");
+}

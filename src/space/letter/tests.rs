@@ -64,10 +64,12 @@ fn readers_are_the_account_and_the_owners() {
             .collect();
         assert_eq!(got, expected, "{subject:?}");
     };
-    check(Subject::Card, &[(1, Whose::Yours), (3, Whose::Yours)]);
+    let third = accounts[2].address.clone();
+    let own = [(1, Whose::OwnersOwn(&first)), (3, Whose::OwnersOwn(&third))];
+    check(Subject::Card, &own);
     check(
         Subject::Account(AccountId(1)),
-        &[(1, Whose::Yours), (3, Whose::Of(&first))],
+        &[(1, Whose::OwnersOwn(&first)), (3, Whose::Of(&first))],
     );
     check(
         Subject::Account(AccountId(2)),
@@ -133,7 +135,7 @@ fn full_in_english() {
 
     New mail has to wait outside. Its senders try again by themselves for several days; nothing is lost if there is room by then.
 
-    Mail should be deleted there and the Trash emptied (at least 154 MB). To give it more space: heimpost account quota anna@home.test SIZE
+    Mail should be deleted there and the Trash emptied (at least 154 MB). To give it more space: heimpost account quota anna@home.test QUOTA
 
     Mail is waiting outside from:
     - bob@example.org, since 22 Nov 2026 13:00, 5 MB
@@ -164,7 +166,7 @@ fn notice_in_german_lists_nobody() {
 
     Mails kommen weiterhin an.
 
-    Dort sollten Mails gelöscht und der Papierkorb geleert werden. Mehr Platz geben Sie dem Postfach mit: heimpost account quota anna@home.test GRÖSSE
+    Dort sollten Mails gelöscht und der Papierkorb geleert werden. Mehr Platz geben Sie dem Postfach mit: heimpost account quota anna@home.test QUOTA
 
     Ihr Heimpost
 

@@ -1,6 +1,7 @@
 //! The wording, and that it fits where it goes.
 
 use super::*;
+use crate::clock::Wall;
 use crate::mail::ids::AccountId;
 use crate::store::types::Fill;
 
@@ -20,6 +21,37 @@ fn state(subject: Subject, level: Level, used: u64, days_left: Option<u32>) -> S
 
 fn account(level: Level, used: u64, days_left: Option<u32>) -> State {
     state(Subject::Account(AccountId(1)), level, used, days_left)
+}
+
+fn anna() -> Account {
+    Account {
+        id: AccountId(1),
+        address: Address::parse("anna@home.test").unwrap(),
+        owner: false,
+        language: Language::De,
+        quota_bytes: None,
+        created: Wall::FLOOR,
+    }
+}
+
+#[test]
+fn owners_are_not_sent_to_themselves() {
+    let owner = Account {
+        owner: true,
+        ..anna()
+    };
+    let state = account(Level::Notice, 4 * GB, None);
+    let got = |language| alert(&state, &owner, language).unwrap();
+    assert_eq!(
+        got(Language::En),
+        "Your mailbox is 80 % full (4 of 5 GB). Delete mail that you no longer need and empty the Trash. For more space: \
+         heimpost account quota anna@home.test QUOTA"
+    );
+    assert_eq!(
+        got(Language::De),
+        "Ihr Postfach ist zu 80 % voll (4 von 5 GB). Loeschen Sie Mails, die Sie nicht mehr brauchen, und leeren Sie den \
+         Papierkorb. Mehr Platz gibt: heimpost account quota anna@home.test QUOTA"
+    );
 }
 
 #[test]
@@ -58,7 +90,7 @@ fn spans() {
 fn nothing_to_say() {
     let fine = account(Level::Ok, GB, Some(3));
     for language in [Language::De, Language::En] {
-        assert_eq!(alert(&fine, language), None);
+        assert_eq!(alert(&fine, &anna(), language), None);
         assert_eq!(advice(&fine, Whose::Yours, language), None);
         assert_eq!(meaning(Level::Ok, language), None);
     }
@@ -68,7 +100,7 @@ fn nothing_to_say() {
 
 #[track_caller]
 fn check_alert(state: &State, en: &str, de: &str) {
-    let got = |language| alert(state, language).unwrap();
+    let got = |language| alert(state, &anna(), language).unwrap();
     assert_eq!(got(Language::En), en);
     assert_eq!(got(Language::De), de);
 }
@@ -100,7 +132,8 @@ fn alerts_are_short_and_ascii() {
     for level in levels {
         for subject in [Subject::Card, Subject::Account(AccountId(1))] {
             for language in [Language::De, Language::En] {
-                let alert = alert(&state(subject, level, 5 * GB - 1, Some(2)), language).unwrap();
+                let state = state(subject, level, 5 * GB - 1, Some(2));
+                let alert = alert(&state, &anna(), language).unwrap();
                 assert!(alert.len() <= 440, "{} {alert}", alert.len());
                 assert!(
                     alert.chars().all(|c| c == ' ' || c.is_ascii_graphic()),

@@ -43,7 +43,11 @@ pub(super) struct Message {
 
 impl House {
     pub(super) fn new(quota_bytes: Option<u64>) -> Self {
-        let store = Store::in_memory(&Options::default()).unwrap();
+        Self::on(&Options::default(), quota_bytes)
+    }
+
+    pub(super) fn on(options: &Options, quota_bytes: Option<u64>) -> Self {
+        let store = Store::in_memory(options).unwrap();
         let auth = Auth::new(store.clone());
         let clock = Clock::virtual_at(Wall(1_795_348_800));
         let new = NewAccount {

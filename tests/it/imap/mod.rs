@@ -5,10 +5,12 @@ mod client;
 use std::collections::BTreeSet;
 
 use heimpost::auth::Hashing;
-use heimpost::mail::flags::SystemFlags;
+use heimpost::delivery::intake::Intake;
+use heimpost::mail::flags::{Flags, SystemFlags};
 use heimpost::mail::ids::Uid;
 use heimpost::mail::mailbox_name::MailboxName;
-use heimpost::store::types::{Mailbox, MessageRow};
+use heimpost::store::types::{Filing, Mailbox, MessageRow, QuotaRule};
+use heimpost::store::{Append, Error, Options};
 use proptest::prelude::*;
 
 use client::{Client, House, Message};
@@ -249,6 +251,64 @@ fn a_full_account_takes_no_append() {
     assert!(copied.contains("NO [OVERQUOTA]"), "{copied}");
     let moved = pc.command(&house, "MOVE 1 Archive");
     assert!(moved.contains(" OK "), "{moved}");
+}
+
+/// Delivers mails that do not compress until the card is full.
+fn fill_the_card(house: &House) {
+    let mut state = 1_u64;
+    let mut noise = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 32).to_le_bytes()
+    };
+    for _ in 0..200 {
+        let piece: Vec<u8> = (0..40_000).flat_map(|_| noise()).collect();
+        let taken = Intake::begin(&house.store, None).and_then(|mut intake| {
+            intake.write(&piece)?;
+            intake.finish()
+        });
+        let filed = taken.and_then(|taken| {
+            let append = Append {
+                blob: taken.blob,
+                summary: taken.summary,
+                filings: vec![Filing {
+                    mailbox: inbox(house).id,
+                    flags: Flags::default(),
+                    internal_date: house.now().stamp(),
+                    prefix: Vec::new(),
+                    quota: QuotaRule::Enforce,
+                }],
+            };
+            house.store.append_all(vec![append], house.now())
+        });
+        match filed {
+            Ok(_) => {}
+            Err(Error::Full) => return,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("there is no end to the card");
+}
+
+#[test]
+fn a_card_that_fills_up_is_told_to_an_idle_client() {
+    let options = Options {
+        capacity_bytes_max: Some(20 << 20),
+        reserve_bytes: 16 << 20,
+        ..Options::default()
+    };
+    let house = House::on(&options, None);
+    let mut phone = house.client();
+    assert_eq!(phone.command(&house, "IDLE"), "+ idling\r\n");
+    fill_the_card(&house);
+    phone.settle(&house);
+    let told = String::from_utf8(std::mem::take(&mut phone.received)).unwrap();
+    let full = "* OK [ALERT] The memory card of Heimpost is full (";
+    assert_eq!(told.matches(full).count(), 1, "{told}");
+    // Below, at most once each.
+    assert!(told.matches("* OK [ALERT] ").count() <= 3, "{told}");
+    assert_eq!(phone.say(&house, "DONE\r\n"), "a2 OK IDLE done\r\n");
 }
 
 #[test]

@@ -74,6 +74,8 @@ fn say_with(run: impl FnOnce(&mut Terminal) -> Result<(), Failure>) -> Result<()
 /// Writes lines to standard output and draws progress on standard error if a person watches.
 struct Terminal {
     bar: ProgressBar,
+    /// Whether the bar has anything to show yet; it would be drawn empty around the first line.
+    is_drawn: bool,
 }
 
 impl Terminal {
@@ -88,17 +90,25 @@ impl Terminal {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Self { bar }
+        Self {
+            bar,
+            is_drawn: false,
+        }
     }
 }
 
 impl Output for Terminal {
     fn line(&mut self, text: &str) -> std::io::Result<()> {
-        self.bar
-            .suspend(|| writeln!(std::io::stdout().lock(), "{text}"))
+        let write = || writeln!(std::io::stdout().lock(), "{text}");
+        if self.is_drawn {
+            self.bar.suspend(write)
+        } else {
+            write()
+        }
     }
 
     fn progress(&mut self, progress: &Progress) -> std::io::Result<()> {
+        self.is_drawn = true;
         if let Some(total) = progress.total {
             self.bar.set_length(total);
         }
@@ -111,9 +121,12 @@ impl Output for Terminal {
         if self.bar.is_hidden() || !std::io::stdout().is_terminal() {
             return self.line(text);
         }
-        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+        if !self.is_drawn
+            && let Ok(style) = ProgressStyle::with_template("{wide_msg}")
+        {
             self.bar.set_style(style);
         }
+        self.is_drawn = true;
         self.bar.set_message(text.to_owned());
         Ok(())
     }

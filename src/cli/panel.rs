@@ -57,6 +57,7 @@ pub fn dark(settings: &Settings) -> Result<()> {
 pub(super) fn watch(context: &Context, output: &mut dyn Output) -> Result<()> {
     let remote = remote(context)?;
     let changes = remote.watch();
+    output.line(&format!("panel: {}", remote.how()))?;
     let (mut shown, mut told) = (None, String::new());
     loop {
         match changes.recv_timeout(LOOK_INTERVAL) {

@@ -367,7 +367,7 @@ pub(super) fn check(fragment: Fragment) -> Result<Settings, Problem> {
             .unwrap_or(standard.account.quota_default),
         },
         room: room(fragment.room, standard.room)?,
-        panel: panel(fragment.panel, standard.panel)?,
+        panel: panel(fragment.panel, &standard.panel)?,
     })
 }
 
@@ -604,7 +604,7 @@ fn room(fragment: RoomFragment, standard: RoomSettings) -> Result<RoomSettings, 
     })
 }
 
-fn panel(fragment: PanelFragment, standard: PanelSettings) -> Result<PanelSettings, Problem> {
+fn panel(fragment: PanelFragment, standard: &PanelSettings) -> Result<PanelSettings, Problem> {
     if let (Some(led), Some(button)) = (&fragment.led, &fragment.button)
         && led.get_ref() == button.get_ref()
     {

@@ -63,8 +63,12 @@ fn rewritten_volume_keeps_what_is_alive() {
 }
 
 pub(super) fn inbox(store: &Store) -> MailboxId {
+    inbox_of(store, "anna")
+}
+
+pub(super) fn inbox_of(store: &Store, name: &str) -> MailboxId {
     let new = NewAccount {
-        address: Address::parse("anna@example.org").unwrap(),
+        address: Address::parse(&format!("{name}@example.org")).unwrap(),
         owner: true,
         language: Language::De,
         quota_bytes: None,

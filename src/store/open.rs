@@ -51,6 +51,9 @@ impl Inner {
         core.space.resume_level(saved);
         core.space.restore_ballast()?;
         core.follow_level();
+        if let Err(error) = core.remove_left_over() {
+            tracing::warn!(%error, "volumes left over by a crash were not removed");
+        }
         let age = Baseline::at_start(&index.snapshot()?)?;
         let waiting = waiting::List::load(&index.snapshot()?)?;
         let keeper = match options.upkeep {

@@ -4,6 +4,7 @@
 //! copies; then the old file goes. A crash before that commit leaves copies that the index does not point to: the next
 //! opening of their volume removes them.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use super::upkeep::Core;
@@ -30,7 +31,7 @@ impl Core {
         for number in self.volumes.numbers()? {
             self.rewrite_above(number, 0)?;
         }
-        Ok(())
+        self.remove_left_over()
     }
 
     fn rewrite_above(&self, number: u32, file_bytes_min: u64) -> Result<()> {
@@ -80,13 +81,44 @@ impl Core {
             return Err(Error::Fault("volume failed while it was rewritten".into()));
         }
         let (old, new) = (from.number, to.number);
-        self.writer
-            .commit(move |tx| blob::note_rewritten(tx, old, new))?;
+        let noted = self
+            .writer
+            .commit(move |tx| blob::note_rewritten(tx, old, new));
+        // A commit that failed may have reached the disk all the same.
+        if let Err(error) = noted
+            && self.placed()?.contains(&old)
+        {
+            return Err(error);
+        }
         for (blob, _) in blobs {
             to.note_filed(blob);
         }
         tracing::info!(old, new, live_bytes, "volume rewritten");
         self.volumes.remove(old)
+    }
+
+    /// Removes volumes that a crash left after all that is alive in them was copied elsewhere.
+    pub(super) fn remove_left_over(&self) -> Result<()> {
+        let numbers = self.volumes.numbers()?;
+        // The last is the one that is filled, or will be.
+        let Some((_, earlier)) = numbers.split_last() else {
+            return Ok(());
+        };
+        let placed = self.placed()?;
+        for &number in earlier.iter().filter(|number| !placed.contains(number)) {
+            // Whatever is held now may be on its way into it, and the index not know yet.
+            if self.volumes.is_idle(number)? && !self.placed()?.contains(&number) {
+                tracing::info!(number, "volume left over by a crash removed");
+                self.volumes.remove(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Volumes that the index says have blobs.
+    fn placed(&self) -> Result<BTreeSet<u32>> {
+        let places = blob::places(&self.index.snapshot()?)?;
+        Ok(places.into_values().collect())
     }
 
     /// The blobs that the index says are in this volume, with their stored bytes. Stray copies are left out.

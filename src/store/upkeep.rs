@@ -75,8 +75,14 @@ impl Core {
         })?;
         drop(snapshot);
         let number = volume.number;
-        self.writer
-            .commit(move |tx| blob::note_moved(tx, &blobs, number))
+        let noted = self
+            .writer
+            .commit(move |tx| blob::note_moved(tx, &blobs, number));
+        if noted.is_err() {
+            // The next move may go to another volume, and nothing would tell these copies from those that count.
+            volume.start_over();
+        }
+        noted
     }
 
     /// Removes some garbage; whether there was any.

@@ -424,6 +424,12 @@ impl Volume {
         }
     }
 
+    /// Has the next use open the file anew, which removes what the index does not refer to. As after a fault, pieces that
+    /// are not durable may be lost.
+    pub(super) fn start_over(&self) {
+        self.close_after_fault(self.life());
+    }
+
     /// Closes the file; the next use opens it.
     pub(super) fn close(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);

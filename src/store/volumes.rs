@@ -167,6 +167,12 @@ impl Volumes {
         lock(&self.filling).is_none_or(|filling| filling == number)
     }
 
+    /// Whether nothing is on its way into this volume.
+    pub(super) fn is_idle(&self, number: u32) -> Result<bool> {
+        let is_idle = lock(&self.held.blobs).is_empty() && *lock(&self.filling) != Some(number);
+        Ok(is_idle && self.get(number).under_way()?.is_empty())
+    }
+
     /// Bytes that a volume's file takes.
     pub(super) fn file_bytes(&self, number: u32) -> Result<u64> {
         let name = volume::file_name(number);
@@ -193,16 +199,22 @@ impl Volumes {
     /// Lets go of a published blob: undoes it unless a record refers to it.
     pub(super) fn let_go(&self, number: u32, blob: u64, filed: bool) {
         let volume = self.get(number);
-        let done = if filed {
-            volume.note_filed(blob);
-            Ok(())
-        } else {
-            volume.write(Sync::WithNext, |tx| tx.delete(blob)).map(drop)
-        };
+        let done = self.settle_standing(&volume, blob, filed);
         lock(&self.held.blobs).remove(&blob);
         if let Err(error) = done {
             tracing::warn!(%error, blob, "blob left behind; the volume's next opening removes it");
         }
+    }
+
+    fn settle_standing(&self, volume: &Volume, blob: u64, filed: bool) -> Result<()> {
+        // A commit of the index that failed may have reached the disk all the same: only the index knows.
+        let snapshot = (!filed).then(|| self.held.index.snapshot()).transpose()?;
+        let place = snapshot.map(|snapshot| blob::place(&snapshot, blob));
+        if filed || place.transpose()?.flatten() == Some(volume.number) {
+            volume.note_filed(blob);
+            return Ok(());
+        }
+        volume.write(Sync::WithNext, |tx| tx.delete(blob)).map(drop)
     }
 
     /// Removes a volume's file.

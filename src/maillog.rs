@@ -197,6 +197,11 @@ pub fn room_made(account: &Address, messages: u64, bytes: u64) {
     tracing::info!(target: TARGET, %account, messages, bytes, "room made");
 }
 
+/// Mails that had been set aside are gone for good: the card needed the space, or their time was over.
+pub fn room_released(messages: u64, bytes: u64) {
+    tracing::info!(target: TARGET, messages, bytes, "set-aside mails released");
+}
+
 /// Mails that had been set aside were put back.
 pub fn room_undone(account: &Address, messages: u64, bytes: u64) {
     tracing::info!(target: TARGET, %account, messages, bytes, "room undone");

@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::notices::Notices;
 use crate::clock::Now;
 use crate::config::{Listen, Settings};
+use crate::maillog;
 use crate::net::driver::Shared;
 use crate::net::shutdown::{Phase, Shutdown};
 use crate::net::tls::Tls;
@@ -57,8 +58,10 @@ pub(super) fn start(store: &Store, settings: &Settings, shared: &Shared, shutdow
     });
     let aside = store.clone();
     every(RELEASE_INTERVAL, shared, shutdown, move |now| {
-        if let Err(error) = aside.release_aside(now) {
-            tracing::warn!(%error, "what was set aside was not released");
+        match aside.release_aside(now) {
+            Ok(gone) if gone.messages > 0 => maillog::room_released(gone.messages, gone.bytes),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "what was set aside was not released"),
         }
     });
     start_storage(store, shared, shutdown);

@@ -97,10 +97,10 @@ fn row(item: &Item) -> serde_json::Value {
 }
 
 fn undo(context: &Context, output: &mut dyn Output) -> Result<()> {
-    let undone = room::undo(&context.store, context.clock.now()).map_err(|error| match error {
-        store::Error::NotFound(_) => Failure::failed("there is nothing to undo"),
-        error => error.into(),
-    })?;
+    let undone = match room::undo(&context.store, context.clock.now()) {
+        Err(store::Error::NotFound(_)) => return Err(Failure::failed("there is nothing to undo")),
+        undone => undone?,
+    };
     let snapshot = context.store.snapshot()?;
     let mut refused = false;
     for (id, outcome) in &undone.accounts {

@@ -160,6 +160,13 @@ fn carry_out(hook: &Hook, receipt: &mut Receipt, now: Now) -> Result<()> {
         log_accounts(&hook.store, receipt)?;
     }
     receipt.released = hook.store.release_aside(now)?;
+    if receipt.released.messages > 0 {
+        maillog::room_released(receipt.released.messages, receipt.released.bytes);
+    }
+    let runs = hook.store.snapshot()?.runs()?;
+    receipt
+        .run
+        .take_if(|run| runs.iter().all(|left| left.id != *run));
     hook.store.make_room()
 }
 
@@ -183,12 +190,15 @@ fn carry_out_item(
             usage
         }
     };
-    receipt.done.push(Done {
-        account: item.account.address,
-        mailbox: item.name,
-        action: item.action,
-        usage,
-    });
+    // Somebody may have been quicker.
+    if usage.messages > 0 {
+        receipt.done.push(Done {
+            account: item.account.address,
+            mailbox: item.name,
+            action: item.action,
+            usage,
+        });
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ mod run;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -170,7 +170,7 @@ pub fn run_all(dir: &Path, state: &str, rules: &Rules, limits: Limits, clock: &C
         match run_as {
             Ok(run_as) => report
                 .ran
-                .push(run_one(path, name, state, run_as, limits, clock)),
+                .push(run_one(&path, name, state, run_as, limits, clock)),
             Err(why) => report.skip(name, why),
         }
     }
@@ -178,7 +178,7 @@ pub fn run_all(dir: &Path, state: &str, rules: &Rules, limits: Limits, clock: &C
 }
 
 fn run_one(
-    path: PathBuf,
+    path: &Path,
     name: String,
     state: &str,
     run_as: RunAs,
@@ -186,7 +186,7 @@ fn run_one(
     clock: &Clock,
 ) -> Ran {
     let begun = clock.now().mono;
-    let (end, lines) = run::run(&path, &name, state, run_as, limits);
+    let (end, lines) = run::run(path, &name, state, run_as, limits);
     maillog::program_ended(&name, &end_in_words(&end), clock.now().mono.since(begun));
     Ran { name, end, lines }
 }

@@ -100,31 +100,40 @@ fn opening(receipt: &Receipt, policy: &Policy, language: Language) -> String {
 }
 
 fn nothing(receipt: &Receipt, policy: &Policy, language: Language) -> String {
-    let Policy {
-        trash_days,
-        junk_days,
-        fetched_days,
-        ..
-    } = policy;
-    match (receipt.clock_is_set, language) {
-        (false, Language::De) => {
-            "Es konnte nichts weg: Das Gerät kennt das Datum nicht, und so gilt keine Mail als alt. Es stellt seine Uhr, \
-             sobald es das Netz erreicht."
-                .to_owned()
+    let mut lines = vec![
+        match (receipt.clock_is_set, language) {
+            (false, Language::De) => {
+                "Es konnte nichts weg: Das Gerät kennt das Datum nicht, und so gilt keine Mail als alt. Es stellt seine \
+                 Uhr, sobald es das Netz erreicht. Was weg darf:"
+            }
+            (false, Language::En) => {
+                "Nothing could go: the box does not know the date, so no mail counts as old. It sets its clock as soon \
+                 as it reaches the network. What may go:"
+            }
+            (true, Language::De) => "Es konnte nichts weg. Was weg darf:",
+            (true, Language::En) => "Nothing could go. What may go:",
         }
-        (false, Language::En) => {
-            "Nothing could go: the box does not know the date, so no mail counts as old. It sets its clock as soon as \
-             it reaches the network."
-                .to_owned()
-        }
-        (true, Language::De) => format!(
-            "Es konnte nichts weg: Keine Mail liegt lange genug im Papierkorb ({trash_days} Tage), unter Spam \
-             ({junk_days}) oder unter \"Fetched\" ({fetched_days})."
-        ),
-        (true, Language::En) => format!(
-            "Nothing could go: no mail has been in Trash ({trash_days} days), Junk ({junk_days}) or \"Fetched\" \
-             ({fetched_days}) for long enough."
-        ),
+        .to_owned(),
+    ];
+    let places = match language {
+        Language::De => ["Papierkorb (Trash)", "Spam (Junk)", "Fetched"],
+        Language::En => ["Trash", "Junk", "Fetched"],
+    };
+    let days = [policy.trash_days, policy.junk_days, policy.fetched_days];
+    for (place, days) in places.iter().zip(days) {
+        lines.push(format!("- {place}: {}", what_may_go(days, language)));
+    }
+    lines.join("\n")
+}
+
+fn what_may_go(days: u32, language: Language) -> String {
+    match (days, language) {
+        (0, Language::De) => "alles".to_owned(),
+        (0, Language::En) => "all of it".to_owned(),
+        (1, Language::De) => "was dort einen Tag liegt".to_owned(),
+        (1, Language::En) => "what has been there for a day".to_owned(),
+        (days, Language::De) => format!("was dort {days} Tage liegt"),
+        (days, Language::En) => format!("what has been there for {days} days"),
     }
 }
 
@@ -132,14 +141,11 @@ fn nothing(receipt: &Receipt, policy: &Policy, language: Language) -> String {
 fn done_list(done: &[Done], language: Language) -> Vec<String> {
     let accounts = done.chunk_by(|a, b| a.account == b.account);
     let paragraph = |of_account: &[Done]| {
-        let mut text = of_account
-            .first()
-            .map_or_else(String::new, |done| done.account.to_string());
-        for done in of_account {
-            let line = line(done.mailbox.as_str(), &done.action, done.usage, language);
-            text.push_str(&line);
-        }
-        text
+        let account = of_account.first().map(|done| done.account.to_string());
+        let line = |done: &Done| line(done.mailbox.as_str(), &done.action, done.usage, language);
+        let lines = of_account.iter().map(|done| format!("- {}", line(done)));
+        let text: Vec<String> = account.into_iter().chain(lines).collect();
+        text.join("\n")
     };
     accounts.map(paragraph).collect()
 }
@@ -147,11 +153,11 @@ fn done_list(done: &[Done], language: Language) -> Vec<String> {
 fn line(mailbox: &str, action: &Action, done: Usage, language: Language) -> String {
     let usage = usage(done, language);
     match (action, language) {
-        (Action::SetAside, _) => format!("\n- {mailbox}: {usage}"),
+        (Action::SetAside, _) => format!("{mailbox}: {usage}"),
         (Action::Archive(to), Language::De) => {
-            format!("\n- {mailbox}: {usage} nach {}", to.as_str())
+            format!("{mailbox}: {usage} nach {}", to.as_str())
         }
-        (Action::Archive(to), Language::En) => format!("\n- {mailbox}: {usage} to {}", to.as_str()),
+        (Action::Archive(to), Language::En) => format!("{mailbox}: {usage} to {}", to.as_str()),
     }
 }
 
@@ -166,12 +172,15 @@ fn largest_list(receipt: &Receipt, language: Language) -> Vec<String> {
     };
     let mut paragraphs = vec![heading.to_owned()];
     for (account, mailboxes) in &receipt.largest {
-        let mut text = account.to_string();
+        let mut lines = vec![account.to_string()];
         for (name, of_mailbox) in mailboxes {
-            let of_mailbox = usage(*of_mailbox, language);
-            text.push_str(&format!("\n- {}: {of_mailbox}", name.as_str()));
+            lines.push(format!(
+                "- {}: {}",
+                name.as_str(),
+                usage(*of_mailbox, language)
+            ));
         }
-        paragraphs.push(text);
+        paragraphs.push(lines.join("\n"));
     }
     paragraphs
 }
@@ -211,17 +220,15 @@ fn programs(report: &Report, language: Language) -> Option<String> {
         Language::De => ("Ihre Programme:", "nicht gestartet"),
         Language::En => ("Your programs:", "not run"),
     };
-    let mut text = heading.to_owned();
+    let mut lines = vec![heading.to_owned()];
     for ran in &report.ran {
-        text.push_str(&format!("\n- {}: {}", ran.name, end(&ran.end, language)));
-        for line in &ran.lines {
-            text.push_str(&format!("\n    {line}"));
-        }
+        lines.push(format!("- {}: {}", ran.name, end(&ran.end, language)));
+        lines.extend(ran.lines.iter().map(|line| format!("    {line}")));
     }
     for (name, why) in &report.skipped {
-        text.push_str(&format!("\n- {name}: {skipped} ({why})"));
+        lines.push(format!("- {name}: {skipped} ({why})"));
     }
-    Some(text)
+    Some(lines.join("\n"))
 }
 
 fn end(end: &End, language: Language) -> String {
@@ -257,7 +264,6 @@ pub fn plan_lines(items: &[Item]) -> Vec<String> {
     let mut lines = Vec::new();
     for item in items {
         let line = line(item.name.as_str(), &item.action, item.usage, language);
-        let line = line.trim_start_matches("\n- ");
         lines.push(format!("{}: {line}", item.account.address));
     }
     if lines.is_empty() {

@@ -24,7 +24,7 @@ use super::tx::{Kind, ReadRows, Tx};
 use super::types::{MessageRow, Usage};
 use super::{Error, Result, Snapshot, Store};
 use crate::clock::{Now, Wall};
-use crate::mail::flags::{Keyword, SpecialUse, SystemFlags};
+use crate::mail::flags::{Flags, Keyword, SpecialUse, SystemFlags};
 use crate::mail::ids::{AccountId, MailboxId, Serial, Uid};
 use crate::mail::mailbox_name::MailboxName;
 
@@ -65,6 +65,23 @@ pub struct Run {
     pub reason: String,
     /// Messages of it that are gone for good.
     pub released: u64,
+}
+
+/// A message that is set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// Whose.
+    pub account: AccountId,
+    /// The name that its mailbox had.
+    pub mailbox: MailboxName,
+    /// Its flags.
+    pub flags: Flags,
+    /// Its size.
+    pub bytes: u64,
+    /// First bytes of the SHA-256 over its blob.
+    pub digest: [u8; 16],
+    /// Its internal date.
+    pub internal_date: Wall,
 }
 
 /// A row of `aside_runs`: began int, slow clock's seconds then uint, reason text, released uint.
@@ -120,6 +137,12 @@ fn runs(rows: &impl ReadRows) -> Result<Vec<(RunId, RunRow)>> {
         runs.push((RunId(run.value()), RunRow::unpack(row.value())?));
     }
     Ok(runs)
+}
+
+/// Whether nothing is left of a run.
+fn is_empty(rows: &impl ReadRows, run: RunId) -> Result<bool> {
+    let is_empty = rows_of(rows, run, Serial(0), 1)?.is_empty();
+    Ok(is_empty && moves_of(rows, run, Serial(0), 1)?.is_empty())
 }
 
 /// A row of `aside`: account uint, mailbox's name text and special use byte, system flags byte, number of keywords uint,
@@ -323,15 +346,35 @@ impl Store {
 impl Snapshot {
     /// The runs that can still be undone, oldest first.
     pub fn runs(&self) -> Result<Vec<Run>> {
-        let runs = runs(self)?.into_iter();
-        Ok(runs
-            .map(|(id, row)| Run {
-                id,
-                began: row.began,
-                reason: row.reason,
-                released: row.released,
-            })
-            .collect())
+        let mut left = Vec::new();
+        for (id, row) in runs(self)? {
+            if !is_empty(self, id)? {
+                left.push(Run {
+                    id,
+                    began: row.began,
+                    reason: row.reason,
+                    released: row.released,
+                });
+            }
+        }
+        Ok(left)
+    }
+
+    /// What a run has set aside, in the order in which it would be put back.
+    pub fn aside_messages(&self, run: RunId) -> Result<Vec<Aside>> {
+        let rows = rows_of(self, run, Serial(0), usize::MAX)?;
+        let message = |row: AsideRow| Aside {
+            account: row.account,
+            mailbox: row.name,
+            flags: Flags {
+                system: row.system,
+                keywords: row.keywords,
+            },
+            bytes: row.record.bytes,
+            digest: row.record.digest,
+            internal_date: row.record.internal_date,
+        };
+        Ok(rows.into_iter().map(message).collect())
     }
 
     /// Whether a run holds the message that had that serial.

@@ -1,3 +1,5 @@
+//! What goes, from which mailboxes, by which dates.
+
 use super::*;
 use crate::mail::flags::{Flags, SystemFlags};
 use crate::room::tests::{House, MONTH, NOW};

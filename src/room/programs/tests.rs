@@ -1,3 +1,5 @@
+//! Programs that behave and programs that do not.
+
 use std::process::Command;
 
 use super::*;

@@ -203,7 +203,7 @@ impl Store {
             .commit(move |tx| end_if_empty(tx, run, Moves::Kept))?;
         for account in put_back.keys().chain(moved_back.keys()) {
             let of = |sums: &BTreeMap<AccountId, Usage>| sums.get(account).copied();
-            accounts.entry(*account).or_insert(Outcome::Back {
+            accounts.entry(*account).or_insert_with(|| Outcome::Back {
                 put_back: of(&put_back).unwrap_or_default(),
                 moved_back: of(&moved_back).unwrap_or_default(),
             });

@@ -28,6 +28,8 @@ pub(super) struct Mailbox {
 pub(super) struct Model {
     pub(super) mailboxes: BTreeMap<Target, Mailbox>,
     pub(super) accounts: usize,
+    /// What each run has set aside, in the order in which it would come back.
+    pub(super) aside: Vec<Vec<(Target, Message)>>,
 }
 
 impl Model {
@@ -46,6 +48,20 @@ impl Model {
             accounts: accounts.len(),
             ..Self::default()
         };
+        for run in snapshot.runs()? {
+            let messages = snapshot.aside_messages(run.id)?.into_iter();
+            let seen = messages.map(|message| {
+                let number = accounts.iter().position(|a| a.id == message.account);
+                let target = (number.unwrap(), message.mailbox.as_str().to_owned());
+                let message = Message {
+                    digest: message.digest,
+                    bytes: message.bytes,
+                    flags: message.flags.system,
+                };
+                (target, message)
+            });
+            model.aside.push(seen.collect());
+        }
         for (number, account) in accounts.iter().enumerate() {
             for mailbox in snapshot.mailboxes(account.id)? {
                 let mut messages = BTreeMap::new();

@@ -87,6 +87,10 @@ pub(super) enum Op {
     Create(Target),
     Rename(Target, Target),
     Delete(Target),
+    /// A run of its own.
+    SetAside(Target, Vec<u32>),
+    /// Undoes the last run that has something left.
+    Undo,
     Settle,
     MakeRoom,
 }
@@ -125,7 +129,7 @@ impl Op {
             .collect();
         let some = dice.pick(&targets).unwrap();
         let full = dice.pick(&filled).unwrap_or_else(|| some.clone());
-        match dice.below(24) {
+        match dice.below(27) {
             0..9 => Self::random_delivery(dice, &targets),
             9 => Self::GiveUp(random_content(dice, 300_000), dice.below(2) == 0),
             10..13 => Self::Flag(
@@ -153,10 +157,26 @@ impl Op {
             ),
             19 | 20 => Self::Expunge(full),
             21 => Self::random_mailbox(dice, &targets, &some),
+            24 | 25 => Self::random_aside(dice, model, &filled, &some),
+            26 if !model.aside.is_empty() => Self::Undo,
             22 => Self::Create((some.0, format!("Box{}", dice.next() % 1_000_000))),
             _ if dice.below(2) == 0 => Self::MakeRoom,
             _ => Self::Settle,
         }
+    }
+
+    /// Some messages of a mailbox that nobody renames or deletes, so that they come back there.
+    fn random_aside(dice: &mut Dice, model: &Model, filled: &[Target], some: &Target) -> Self {
+        let standing: Vec<Target> = filled
+            .iter()
+            .filter(|(_, name)| !name.starts_with("Box"))
+            .cloned()
+            .collect();
+        let Some(from) = dice.pick(&standing) else {
+            return Self::deliver_to(some.clone(), 2_000);
+        };
+        let uids = random_uids(dice, &model.mailboxes[&from]);
+        Self::SetAside(from, uids)
     }
 
     fn random_delivery(dice: &mut Dice, targets: &[Target]) -> Self {
@@ -231,6 +251,14 @@ impl Op {
             }
             Self::Rename(from, to) => store.rename_mailbox(id(from)?, &mailbox_name(&to.1), now()),
             Self::Delete(target) => store.delete_mailbox(id(target)?),
+            Self::SetAside(target, numbers) => {
+                let run = store.begin_run("crash", now())?;
+                store.set_aside(run, id(target)?, &uids(numbers)).map(drop)
+            }
+            Self::Undo => {
+                let runs = store.snapshot()?.runs()?;
+                store.undo_run(runs.last().unwrap().id, now()).map(drop)
+            }
             Self::Settle => store.settle(),
             Self::MakeRoom => store.make_room(),
         }
@@ -283,6 +311,21 @@ impl Op {
             Self::Expunge(target) => {
                 let messages = &mut boxes.get_mut(target).unwrap().messages;
                 messages.retain(|_, message| !message.flags.contains(SystemFlags::DELETED));
+            }
+            Self::SetAside(target, numbers) => {
+                let messages = &mut boxes.get_mut(target).unwrap().messages;
+                let gone = numbers
+                    .iter()
+                    .map(|number| (target.clone(), messages.remove(number).unwrap()));
+                let gone: Vec<_> = gone.collect();
+                if !gone.is_empty() {
+                    model.aside.push(gone);
+                }
+            }
+            Self::Undo => {
+                for (target, message) in model.aside.pop().unwrap() {
+                    boxes.get_mut(&target).unwrap().add(message);
+                }
             }
             Self::Create(target) => {
                 boxes.insert(target.clone(), new_mailbox());

@@ -175,13 +175,13 @@ fn undo_never_makes_an_account_full() {
     let house = House::new();
     let trash = house.mailbox("Trash");
     house
-        .append(&trash, &[b'x'; 60_000], Flags::default())
+        .append(&trash, &vec![b'x'; 60_000], Flags::default())
         .unwrap();
     let run = house.begin();
     house.set_aside(run, "Trash", &[1]);
     let inbox = house.mailbox("INBOX");
     house
-        .append(&inbox, &[b'y'; 60_000], Flags::default())
+        .append(&inbox, &vec![b'y'; 60_000], Flags::default())
         .unwrap();
     house.store.set_quota(house.account, Some(100_000)).unwrap();
     let refused = house.undo(run);

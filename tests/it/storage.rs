@@ -146,7 +146,7 @@ async fn an_account_fills_up_and_everybody_knows() {
     );
     assert_eq!(subjects(&app, 4).await, expected);
 
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     let refused = send(&app, "bob@example.org", 5_000).await;
     assert!(
         refused.starts_with("452 4.2.2 The mailbox is full"),

@@ -57,6 +57,13 @@ impl House {
         snapshot.account_by_key(&key).unwrap().unwrap().id
     }
 
+    fn recipient(&self, name: &str) -> Recipient {
+        Recipient {
+            address: Address::parse(&format!("{name}@home.test")).unwrap(),
+            accounts: BTreeSet::from([self.id(name)]),
+        }
+    }
+
     /// A mail of a megabyte from outside, beside which the box's own count for nothing.
     fn deliver(&self, name: &str) -> store::Result<()> {
         let mut intake = Intake::begin(&self.store, None)?;
@@ -69,10 +76,7 @@ impl House {
         };
         let envelope = Envelope {
             from: None,
-            to: vec![Recipient {
-                address: Address::parse(&format!("{name}@home.test")).unwrap(),
-                accounts: BTreeSet::from([self.id(name)]),
-            }],
+            to: vec![self.recipient(name)],
         };
         local::deliver(&self.store, &envelope, message, self.clock.now()).map(|_| ())
     }
@@ -237,7 +241,7 @@ fn a_restart_tells_nothing_again_and_forgets_nothing() {
     let told = ["Ihr Postfach ist voll: neue Mails müssen warten"];
     assert_eq!(house.subjects("anna"), told);
     drop(house);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     let house = House::again(open(dir.path(), &clock), clock.clone());
     house.turn();
     assert_eq!(house.subjects("anna"), told);

@@ -408,7 +408,7 @@ fn a_mail_larger_than_the_room_is_put_off_and_one_larger_than_the_limit_refused(
     let small = house_with(Role::Receive, &options, None);
     let mut service = small.service.clone();
     service.limits.message_bytes_max = 50 << 20;
-    let mut house = House::connect(small.clock.clone(), service);
+    let mut house = House::connect(small.clock, service);
     house.code("EHLO c");
     for (size, expected) in [(60 << 20, "552"), (10 << 20, "452"), (1 << 10, "250")] {
         let mail = format!("MAIL FROM:<x@y.z> SIZE={size}");

@@ -158,7 +158,7 @@ impl Follower {
         let action = self.remote.change(|policy| policy.handle_press(press, now));
         let words = in_words(action);
         maillog::button_pressed(held, words);
-        self.remote.tell(&Happening::Pressed(press, held));
+        self.remote.tell(&Happening::Pressed(press));
         if action == Action::MakeRoom {
             self.make_room();
         } else {

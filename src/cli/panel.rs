@@ -89,7 +89,7 @@ pub(super) fn press(
     let happenings = remote(context)?.press(hold);
     loop {
         match happenings.recv_timeout(hold + PATIENCE) {
-            Ok(Happening::Pressed(press, _)) => {
+            Ok(Happening::Pressed(press)) => {
                 output.line(pressed_in_words(press))?;
                 break;
             }
@@ -110,7 +110,7 @@ pub(super) fn press(
                 return Ok(said?);
             }
             Ok(Happening::Failed(why)) => return Err(Failure::Failed(why)),
-            Ok(Happening::Pressed(..) | Happening::Stuck) => {}
+            Ok(Happening::Pressed(_) | Happening::Stuck) => {}
             Err(_) => return Err(stopped()),
         }
     }

@@ -12,8 +12,8 @@ use super::{Policy, View};
 /// What becomes of a press.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// The button was pressed, for that long.
-    Pressed(Press, Duration),
+    /// The button was pressed and released.
+    Pressed(Press),
     /// What that did, in words.
     Done(String),
     /// It could not be done, in words.

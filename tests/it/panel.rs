@@ -10,7 +10,7 @@ use heimpost::cli::account::Add;
 use heimpost::cli::import::Source;
 use heimpost::cli::operation::Operation;
 use heimpost::cli::output::{Lines, Output, Progress};
-use heimpost::cli::{Failure, connect};
+use heimpost::cli::{Failure, connect, panel};
 use heimpost::clock::Clock;
 use heimpost::config::{self, Settings};
 use heimpost::net::shutdown::Stopped;
@@ -255,4 +255,15 @@ async fn without_a_daemon_there_is_no_panel() {
         assert!(problem.starts_with("no daemon serves "), "{problem}");
     }
     assert!(!settings.data.exists());
+}
+
+#[tokio::test]
+async fn the_led_is_made_dark_only_where_no_daemon_shows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = settings(&dir.path().join("data"));
+    let app = start(&settings).await;
+    let dark = || panel::dark(&settings);
+    assert!(dark().is_err());
+    assert_eq!(app.stop(std::future::pending()).await, Stopped::Clean);
+    dark().unwrap();
 }

@@ -62,6 +62,8 @@ struct Count {
     /// Bytes of mail and index, and at how many mail is refused, if at any.
     used: u64,
     limit: Option<u64>,
+    /// Bytes that mail may still take.
+    for_mail: u64,
 }
 
 /// The card's level, and how much of it others know.
@@ -89,7 +91,7 @@ pub(super) struct Guard {
     reserve_bytes: u64,
     thresholds: Thresholds,
     level: Mutex<Known>,
-    /// Free bytes as counted last; up to [`LOOK_AGAIN_BYTES`] were admitted since.
+    /// Free bytes for mail as counted last; up to [`LOOK_AGAIN_BYTES`] were admitted since.
     counted: Mutex<Option<u64>>,
     admitted: AtomicU64,
     ballast: Mutex<Ballast>,
@@ -137,12 +139,14 @@ impl Guard {
             free,
             reserve: self.reserve_bytes,
         };
+        let kept = self.reserve_bytes.saturating_add(self.owed_bytes()?);
         let used = used - reusable;
-        let limit = used.saturating_add(free).saturating_sub(self.reserve_bytes);
+        let limit = used.saturating_add(free).saturating_sub(kept);
         let count = Count {
             space,
             used,
             limit: has_limit.then_some(limit),
+            for_mail: free.saturating_sub(kept),
         };
         let mut level = self.lock_level();
         level.now = level.now.step(used, count.limit, self.thresholds);
@@ -189,18 +193,18 @@ impl Guard {
     fn admit_mail(&self, bytes: u64) -> Result<()> {
         let mut last = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let admitted = self.admitted.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let needed = self.reserve_bytes.saturating_add(bytes);
         let is_fresh = admitted < LOOK_AGAIN_BYTES
             && self.lock_level().now < Level::Full
-            && last.is_some_and(|free| free >= needed)
+            && last.is_some_and(|free| free >= bytes)
             && !self.is_sinking();
         if is_fresh {
             return Ok(());
         }
         self.admitted.store(0, Ordering::Relaxed);
+        self.restore_ballast()?;
         let count = self.count()?;
-        *last = Some(count.space.free);
-        if count.space.free < needed {
+        *last = Some(count.for_mail);
+        if count.for_mail < bytes {
             self.note_refused(count, bytes);
             return Err(Error::Full);
         }
@@ -254,18 +258,31 @@ impl Guard {
         Ok(true)
     }
 
-    /// Makes the ballast again if space has returned. Called by upkeep.
+    /// Makes the ballast again if space has returned. Called by upkeep, and when a card that is full is counted.
     pub(super) fn restore_ballast(&self) -> Result<()> {
         if self.ballast() == Ballast::There {
             return Ok(());
         }
-        let needed = self.reserve_bytes.saturating_add(BALLAST_BYTES);
+        // Mail and index may have gone a little into the reserve, and a full card stays as it is for long.
+        let needed = (self.reserve_bytes / 2).saturating_add(BALLAST_BYTES);
         // A file of its own cannot use what is free inside a volume.
-        let on_card = self.media.free_bytes().map_err(Error::io)?;
-        if self.look()?.free >= needed && on_card.is_none_or(|bytes| bytes >= needed) {
-            self.set_ballast(BALLAST_BYTES)?;
+        let used = self.media.used_bytes().map_err(Error::io)?;
+        let free = self.free_for_files(used)?;
+        if free.is_none_or(|free| free >= needed)
+            && let Err(error) = self.set_ballast(BALLAST_BYTES)
+        {
+            tracing::warn!(%error, "another program was quicker to take the ballast's room");
         }
         Ok(())
+    }
+
+    /// Bytes on the card that mail leaves for a ballast that was given up, so that it comes back with the space.
+    fn owed_bytes(&self) -> Result<u64> {
+        let on_card = self.media.free_bytes().map_err(Error::io)?;
+        Ok(match self.ballast() {
+            Ballast::Gone if on_card.is_some() => BALLAST_BYTES,
+            Ballast::Gone | Ballast::Unknown | Ballast::There => 0,
+        })
     }
 
     /// Before any commit: gives up the ballast if another program has taken even the reserve, so that flags, moves and

@@ -1,5 +1,6 @@
 //! Tests of the engine through a [`Store`] in memory.
 
+mod ballast;
 mod card;
 mod files;
 mod rows;

@@ -330,8 +330,19 @@ class Full(unittest.TestCase):
         for account in ACCOUNTS:
             self.box.account(account)
         self.box.passwords = self.box.device("dora@example.org", "phone", "delete")
+        self.enterContext(self.explained())
         self.ledger = Ledger()
         self.pid = self.box.process.pid
+
+    @contextlib.contextmanager
+    def explained(self):
+        """A test that fails says how the box and its card are."""
+        yield
+        if self._outcome.success:
+            return
+        print(self.box.run("status", check=False).stdout)
+        subprocess.run(f"df -B1 {self.card.path}; ls -lsR --block-size=1 {self.card.path}", shell=True)
+        print("".join(line for line in self.box.log if "maillog" not in line and "ended:" not in line)[-20_000:])
 
     def fill_archive(self):
         """So much old mail that the store has several volumes."""

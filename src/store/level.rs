@@ -29,6 +29,7 @@ const FULL_PERCENT: u64 = 100;
 
 impl Level {
     /// The level after this one, with `used` of `limit` bytes taken. Never [`Level::Fault`].
+    #[must_use]
     pub fn step(self, used: u64, limit: Option<u64>, thresholds: Thresholds) -> Self {
         let Some(limit) = limit else {
             return Self::Ok;

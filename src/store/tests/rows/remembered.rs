@@ -109,6 +109,10 @@ fn what_was_told_is_noted_with_the_mail_that_told_it() {
     assert_eq!(refused, Err(Error::NotFound("the account")));
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is a reverse-path, which may be null"
+)]
 fn sender(text: &str) -> ReversePath {
     Some(address(text))
 }
@@ -116,7 +120,10 @@ fn sender(text: &str) -> ReversePath {
 fn names(waiting: &[Waiting]) -> Vec<String> {
     let names = waiting.iter().map(|waiting| &waiting.from);
     names
-        .map(|from| from.as_ref().map_or("<>".to_owned(), ToString::to_string))
+        .map(|from| {
+            from.as_ref()
+                .map_or_else(|| "<>".to_owned(), ToString::to_string)
+        })
         .collect()
 }
 

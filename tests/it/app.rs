@@ -39,7 +39,7 @@ pub(super) fn settings(data: &Path) -> Settings {
     settings
 }
 
-async fn start(settings: &Settings) -> App {
+pub(super) async fn start(settings: &Settings) -> App {
     App::start(settings, Clock::system(), connect::handler)
         .await
         .unwrap()

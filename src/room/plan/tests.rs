@@ -70,6 +70,9 @@ fn roles_go_by_use_and_by_one_name() {
     ];
     let expected = expected.map(|(name, role)| (name.to_owned(), role));
     assert_eq!(roles, expected);
+    let ben = house.add_account("ben@haus.example", Language::En);
+    house.rename(ben, "Sent", "Fetched");
+    assert_eq!(role(&house.mailbox(ben, "Fetched")), None);
 }
 
 #[test]

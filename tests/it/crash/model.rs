@@ -99,6 +99,25 @@ impl Model {
         expected == *found
     }
 
+    /// Some messages of a mailbox become a run.
+    pub(super) fn set_aside(&mut self, target: &Target, numbers: &[u32]) {
+        let messages = &mut self.mailboxes.get_mut(target).unwrap().messages;
+        let gone = numbers
+            .iter()
+            .map(|number| (target.clone(), messages.remove(number).unwrap()));
+        let gone: Vec<_> = gone.collect();
+        if !gone.is_empty() {
+            self.aside.push(gone);
+        }
+    }
+
+    /// The last run comes back.
+    pub(super) fn undo(&mut self) {
+        for (target, message) in self.aside.pop().unwrap() {
+            self.mailboxes.get_mut(&target).unwrap().add(message);
+        }
+    }
+
     pub(super) fn targets(&self) -> Vec<Target> {
         self.mailboxes.keys().cloned().collect()
     }

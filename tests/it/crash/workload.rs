@@ -312,21 +312,8 @@ impl Op {
                 let messages = &mut boxes.get_mut(target).unwrap().messages;
                 messages.retain(|_, message| !message.flags.contains(SystemFlags::DELETED));
             }
-            Self::SetAside(target, numbers) => {
-                let messages = &mut boxes.get_mut(target).unwrap().messages;
-                let gone = numbers
-                    .iter()
-                    .map(|number| (target.clone(), messages.remove(number).unwrap()));
-                let gone: Vec<_> = gone.collect();
-                if !gone.is_empty() {
-                    model.aside.push(gone);
-                }
-            }
-            Self::Undo => {
-                for (target, message) in model.aside.pop().unwrap() {
-                    boxes.get_mut(&target).unwrap().add(message);
-                }
-            }
+            Self::SetAside(target, numbers) => model.set_aside(target, numbers),
+            Self::Undo => model.undo(),
             Self::Create(target) => {
                 boxes.insert(target.clone(), new_mailbox());
             }

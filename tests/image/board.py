@@ -137,6 +137,12 @@ class BoardCase(unittest.TestCase):
         self.guest.sh("kill -TERM $(pidof heimpost)")
         until(lambda: "none" in self.guest.sh("pidof heimpost || echo none"), STOP_SECONDS, "the end of the daemon")
 
+    def assert_pressed_once(self, meaning):
+        """However often the contact bounced, the log tells of one press, and of this one."""
+        presses = self.guest.lines("button pressed")
+        self.assertEqual(len(presses), 1, presses)
+        self.assertIn(meaning, presses[0])
+
     def heimpost(self, line, **options):
         return self.guest.sh(f"heimpost {line}", **options)
 

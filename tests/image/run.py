@@ -20,8 +20,9 @@ def run(name):
     command = [sys.executable, "-W", "ignore", "-m", "unittest", name]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     passed = done.returncode == 0
-    word = "passed" if passed else "FAILED"
-    print(f"{word} {name} ({time.monotonic() - began:.0f} s)\n{done.stdout}", flush=True)
+    told = [line for line in done.stdout.splitlines() if not passed or line.startswith("  ")]
+    head = f"{'passed' if passed else 'FAILED'} {name} ({time.monotonic() - began:.0f} s)"
+    print("\n".join([head, *told]), flush=True)
     return passed
 
 

@@ -26,6 +26,7 @@ class OlderKernel(BoardCase):
         self.tell("the LED shows 2 flashes")
         chip.press()
         self.led.shows("dark")
+        self.assert_pressed_once("acknowledged")
         self.tell("a short press: the LED is quiet, dark but for a tick")
         self.send_until(lambda reply: self.used() * 100 >= 96 * QUOTA)
         self.led.shows(3, times=2)

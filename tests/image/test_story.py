@@ -98,6 +98,7 @@ class Story(BoardCase):
 
     def mail_flows_again(self, sent):
         self.led.shows("steady")
+        self.assert_pressed_once("making room")
         self.tell(f"the LED is steady again at {self.used() * 100 / QUOTA:.1f} %")
         self.assertIsNone(self.send(1))
         self.assertEqual(self.count("Trash", "ALL"), 1, "only the mail that has not lain there for a day")

@@ -193,7 +193,7 @@ impl App {
         };
         let shutdown = Shutdown::new();
         let addresses = bound.addresses();
-        let panel = panel.follow(&store, settings, &clock, &counters, &shutdown);
+        let panel = panel.follow(&store, settings, &shared, &shutdown);
         let handler = make_handler(&store, settings, &clock, &panel);
         tokio::spawn(control.serve(handler, counters, shutdown.token()));
         upkeep::start(&store, settings, &shared, &shutdown);

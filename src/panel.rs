@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use heimpost_board::{Count, Pattern, Press};
 
-use crate::clock::{Mono, Now};
+use crate::clock::Mono;
 use crate::store::types::Level;
 pub use remote::Remote;
 
@@ -19,6 +19,24 @@ pub const QUIET_FOR: Duration = Duration::from_hours(24);
 
 /// How long the setup window is open after a long hold.
 pub const SETUP_FOR: Duration = Duration::from_mins(10);
+
+/// Trouble that is no matter of storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// The clock is not set: certificates cannot be judged, and nothing is deleted by age.
+    Clock,
+    /// The certificate has expired or will soon, or a new one cannot be used.
+    Certificate,
+}
+
+impl Trouble {
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Clock => "the clock is not set",
+            Self::Certificate => "the certificate runs out, or the new one cannot be used",
+        }
+    }
+}
 
 /// What the LED tells about; the greatest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,8 +47,8 @@ pub enum Condition {
     Notice,
     /// [`Level::Warning`]
     Warning,
-    /// The clock is not set; later: network, DNS, delivery and certificates too.
-    Trouble,
+    /// What keeps people's programs or other servers from us.
+    Trouble(Trouble),
     /// New mail is deferred.
     Full,
     /// The setup window is open.
@@ -49,7 +67,7 @@ impl Condition {
             Self::Notice => Pattern::Flashes(Count::Two),
             Self::Warning => Pattern::Flashes(Count::Three),
             Self::Full => Pattern::Flashes(Count::Four),
-            Self::Trouble => Pattern::Flashes(Count::Five),
+            Self::Trouble(_) => Pattern::Flashes(Count::Five),
             Self::Fault => Pattern::Flashes(Count::Six),
             Self::Busy => Pattern::Even,
             Self::Setup => Pattern::LongOn,
@@ -62,7 +80,7 @@ impl Condition {
             Self::Fine => "all is well",
             Self::Notice => "filling up",
             Self::Warning => "almost full",
-            Self::Trouble => "the clock is not set",
+            Self::Trouble(trouble) => trouble.in_words(),
             Self::Full => "full: new mail waits outside",
             Self::Setup => "the setup window is open",
             Self::Busy => "busy: do not unplug",
@@ -130,7 +148,7 @@ struct Acknowledged {
 pub struct Policy {
     manner: Manner,
     level: Level,
-    trouble: bool,
+    trouble: Option<Trouble>,
     work: Work,
     acknowledged: Option<Acknowledged>,
     setup_until: Option<Mono>,
@@ -142,18 +160,18 @@ impl Policy {
         Self {
             manner,
             level: Level::Ok,
-            trouble: false,
+            trouble: None,
             work: Work::Turning,
             acknowledged: None,
             setup_until: None,
         }
     }
 
-    /// The house's worst level at `now`.
-    pub fn handle_level(&mut self, level: Level, now: Now) {
-        self.handle_timeout(now.mono);
+    /// The house's worst level at `now`, and the worst trouble besides.
+    pub fn handle_state(&mut self, level: Level, trouble: Option<Trouble>, now: Mono) {
+        self.handle_timeout(now);
         self.level = level;
-        self.trouble = now.wall.is_none();
+        self.trouble = trouble;
         let lasting = self.lasting();
         if let Some(acknowledged) = &mut self.acknowledged {
             if lasting > acknowledged.best {
@@ -259,7 +277,7 @@ impl Policy {
             Level::Full => Condition::Full,
             Level::Fault => Condition::Fault,
         };
-        let trouble = self.trouble.then_some(Condition::Trouble);
+        let trouble = self.trouble.map(Condition::Trouble);
         trouble.map_or(storage, |trouble| trouble.max(storage))
     }
 

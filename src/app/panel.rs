@@ -20,9 +20,11 @@ use crate::clock::{Clock, Mono, Now};
 use crate::config::{PanelSettings, Settings};
 use crate::maillog;
 use crate::net::Counters;
+use crate::net::driver::Shared;
 use crate::net::shutdown::{Phase, Shutdown, Token};
+use crate::net::tls::Tls;
 use crate::panel::remote::Happening;
-use crate::panel::{Action, Manner, Policy, Remote};
+use crate::panel::{Action, Manner, Policy, Remote, Trouble};
 use crate::room;
 use crate::space;
 use crate::store::types::{Language, Level};
@@ -64,8 +66,7 @@ impl Started {
         self,
         store: &Store,
         settings: &Settings,
-        clock: &Clock,
-        counters: &Counters,
+        shared: &Shared,
         shutdown: &Shutdown,
     ) -> Remote {
         let changed = Arc::new(Notify::new());
@@ -73,10 +74,11 @@ impl Started {
         store.on_level(Wake::new(move || notify.notify_one()));
         let follower = Follower {
             remote: self.remote.clone(),
-            hook: hook(store, settings, clock),
+            hook: hook(store, settings, &shared.clock),
             store: store.clone(),
-            clock: clock.clone(),
-            counters: counters.clone(),
+            clock: shared.clock.clone(),
+            counters: shared.counters.clone(),
+            tls: Arc::clone(&shared.tls),
             token: shutdown.token(),
             changed,
             down: None,
@@ -92,6 +94,7 @@ struct Follower {
     store: Store,
     clock: Clock,
     counters: Counters,
+    tls: Arc<Tls>,
     token: Token,
     changed: Arc<Notify>,
     /// Since when the button has been down.
@@ -130,7 +133,16 @@ impl Follower {
             tracing::error!("looking at the state panicked");
             Level::Fault
         });
-        self.remote.change(|policy| policy.handle_level(level, now));
+        let trouble = self.trouble(now);
+        self.remote
+            .change(|policy| policy.handle_state(level, trouble, now.mono));
+    }
+
+    fn trouble(&self, now: Now) -> Option<Trouble> {
+        if now.wall.is_none() {
+            return Some(Trouble::Clock);
+        }
+        self.tls.is_in_trouble(now).then_some(Trouble::Certificate)
     }
 
     fn handle_event(&mut self, event: Event) {

@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -35,6 +36,9 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Handshakes under way at once. More than one address may have connections, so that one alone cannot take all.
 pub const HANDSHAKES_MAX: usize = 96;
+
+/// A certificate that ends within this is trouble: whoever renews it has failed to. The box's own is renewed earlier.
+pub const EXPIRY_TROUBLE: Duration = Duration::from_hours(7 * 24);
 
 /// RFC 9266 2.
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
@@ -95,6 +99,8 @@ pub struct Tls {
     source: Mutex<Source>,
     slots: Semaphore,
     counters: Counters,
+    /// Whether the last certificate that was to be used could not be.
+    refused: AtomicBool,
 }
 
 /// The certificate in use.
@@ -136,6 +142,7 @@ impl Tls {
             source: Mutex::new(source),
             slots: Semaphore::new(HANDSHAKES_MAX),
             counters,
+            refused: AtomicBool::new(false),
         })
     }
 
@@ -157,11 +164,31 @@ impl Tls {
                     .0
                     .write()
                     .unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+                self.refused.store(false, Ordering::Relaxed);
                 tracing::info!("a new certificate is in use");
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the certificate stays as it was"),
+            Err(error) => {
+                self.refused.store(true, Ordering::Relaxed);
+                tracing::warn!(%error, "the certificate stays as it was");
+            }
         }
+    }
+
+    /// Whether the owner should look after the certificate: a newer one could not be used, or the one in use ends
+    /// within [`EXPIRY_TROUBLE`].
+    pub fn is_in_trouble(&self, now: Now) -> bool {
+        self.refused.load(Ordering::Relaxed) || self.ends_soon(now)
+    }
+
+    fn ends_soon(&self, now: Now) -> bool {
+        let current = self.current.get();
+        let end = current.end_entity_cert().ok().and_then(ca::not_after);
+        let (Some(end), Some(wall)) = (end, now.wall) else {
+            return false;
+        };
+        let days = i64::try_from(EXPIRY_TROUBLE.as_secs()).unwrap_or(i64::MAX);
+        wall.0.saturating_add(days) >= end.0
     }
 
     /// Other addresses for a self-made leaf from the next [`Tls::refresh`] on, which then issues a new one.
@@ -200,10 +227,16 @@ impl fmt::Debug for Tls {
     }
 }
 
+impl Current {
+    fn get(&self) -> Arc<CertifiedKey> {
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
+    }
+}
+
 impl ResolvesServerCert for Current {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&current))
+        Some(self.get())
     }
 }
 

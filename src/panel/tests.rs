@@ -3,9 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::Wall;
 
-const WALL: Option<Wall> = Some(Wall::FLOOR);
 const LEVELS: [Level; 5] = [
     Level::Ok,
     Level::Notice,
@@ -14,17 +12,14 @@ const LEVELS: [Level; 5] = [
     Level::Fault,
 ];
 
-fn at(seconds: u64) -> Now {
-    Now {
-        mono: Mono(Duration::from_secs(seconds)),
-        wall: WALL,
-    }
+fn at(seconds: u64) -> Mono {
+    Mono(Duration::from_secs(seconds))
 }
 
 /// A started box at `level`.
 fn policy(level: Level) -> Policy {
     let mut policy = Policy::new(Manner::Plain);
-    policy.handle_level(level, at(0));
+    policy.handle_state(level, None, at(0));
     policy.end_turning();
     policy
 }
@@ -67,19 +62,13 @@ fn the_worst_condition_wins() {
         (Level::Fault, false, true, true, six),
     ] {
         let mut policy = policy(level);
-        let wall = if clock { WALL } else { None };
-        policy.handle_level(level, Now { wall, ..at(0) });
+        let trouble = (!clock).then_some(Trouble::Clock);
+        policy.handle_state(level, trouble, at(0));
         if setup {
-            assert_eq!(
-                policy.handle_press(Press::Long, at(0).mono),
-                Action::SetupOpened
-            );
+            assert_eq!(policy.handle_press(Press::Long, at(0)), Action::SetupOpened);
         }
         if room {
-            assert_eq!(
-                policy.handle_press(Press::Hold, at(0).mono),
-                Action::MakeRoom
-            );
+            assert_eq!(policy.handle_press(Press::Hold, at(0)), Action::MakeRoom);
         }
         assert_eq!(
             pattern(&policy),
@@ -93,10 +82,7 @@ fn the_worst_condition_wins() {
 fn a_box_that_starts_or_stops_is_busy() {
     let mut policy = Policy::new(Manner::Plain);
     assert_eq!(pattern(&policy), Pattern::Even);
-    assert_eq!(
-        policy.handle_press(Press::Hold, at(0).mono),
-        Action::AlreadyBusy
-    );
+    assert_eq!(policy.handle_press(Press::Hold, at(0)), Action::AlreadyBusy);
     policy.end_turning();
     assert_eq!(pattern(&policy), Pattern::Steady);
     assert!(policy.begin_room());
@@ -111,7 +97,7 @@ fn the_quiet_manner_is_only_for_good_days() {
     policy.end_turning();
     assert_eq!(pattern(&policy), Pattern::Quiet);
     assert!(!policy.view().acknowledged);
-    policy.handle_level(Level::Notice, at(1));
+    policy.handle_state(Level::Notice, None, at(1));
     assert_eq!(pattern(&policy), Pattern::Flashes(Count::Two));
 }
 
@@ -130,10 +116,10 @@ fn play(level: Level, steps: &[(Step, Pattern)]) {
     let mut now = 0;
     for (number, (step, expected)) in steps.iter().enumerate() {
         match step {
-            Step::Level(level) => policy.handle_level(*level, at(now)),
+            Step::Level(level) => policy.handle_state(*level, None, at(now)),
             Step::Press(press, action) => {
                 assert_eq!(
-                    policy.handle_press(*press, at(now).mono),
+                    policy.handle_press(*press, at(now)),
                     *action,
                     "step {number}"
                 );
@@ -141,7 +127,7 @@ fn play(level: Level, steps: &[(Step, Pattern)]) {
             Step::RoomMade => policy.end_room(),
             Step::Wait(hours) => {
                 now += hours * 3600;
-                policy.handle_timeout(at(now).mono);
+                policy.handle_timeout(at(now));
             }
         }
         assert_eq!(pattern(&policy), *expected, "step {number}");
@@ -233,12 +219,12 @@ fn quiet_outlasts_making_room() {
 #[test]
 fn the_setup_window_closes_by_itself() {
     let mut policy = policy(Level::Ok);
-    policy.handle_press(Press::Long, at(0).mono);
+    policy.handle_press(Press::Long, at(0));
     assert!(policy.setup_is_open());
-    assert_eq!(policy.poll_timeout(), Some(at(600).mono));
-    policy.handle_timeout(at(599).mono);
+    assert_eq!(policy.poll_timeout(), Some(at(600)));
+    policy.handle_timeout(at(599));
     assert_eq!(pattern(&policy), Pattern::LongOn);
-    policy.handle_timeout(at(600).mono);
+    policy.handle_timeout(at(600));
     assert_eq!(pattern(&policy), Pattern::Steady);
     assert_eq!(policy.poll_timeout(), None);
 }
@@ -259,25 +245,25 @@ proptest! {
             match what {
                 0 | 1 => {
                     level = LEVELS[which];
-                    policy.handle_level(level, at(now));
+                    policy.handle_state(level, None, at(now));
                     hidden = hidden.filter(|(_, worst)| level <= *worst);
                     hidden = hidden.map(|(since, _)| (since, level));
                 }
                 2 => {
-                    policy.handle_press(Press::Short, at(now).mono);
+                    policy.handle_press(Press::Short, at(now));
                     if level < Level::Fault {
                         hidden = Some((now, level));
                     }
                 }
                 3 => {
-                    policy.handle_press(Press::Hold, at(now).mono);
+                    policy.handle_press(Press::Hold, at(now));
                 }
                 4 => {
-                    policy.handle_press(Press::Long, at(now).mono);
+                    policy.handle_press(Press::Long, at(now));
                 }
                 _ => policy.end_room(),
             }
-            policy.handle_timeout(at(now).mono);
+            policy.handle_timeout(at(now));
             hidden = hidden.filter(|(since, _)| now < since + QUIET_FOR.as_secs());
             let view = policy.view();
             prop_assert_eq!(view.pattern == SIX, level == Level::Fault);
@@ -286,7 +272,7 @@ proptest! {
                 prop_assert!(hidden.is_some());
             }
             if let Some(due) = policy.poll_timeout() {
-                prop_assert!(due > at(now).mono);
+                prop_assert!(due > at(now));
             }
         }
     }

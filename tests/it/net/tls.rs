@@ -111,10 +111,25 @@ async fn the_owners_files_are_read_again_when_they_change_and_kept_when_they_bre
     fs::write(&certificate, "nonsense").unwrap();
     tls.refresh(on_day(0));
     assert!(trusted_by(0).await);
+    // Nothing changed since, and the owner still has to look after it.
+    tls.refresh(on_day(0));
+    assert!(tls.is_in_trouble(on_day(0)));
     install(two.path());
     tls.refresh(on_day(0));
+    assert!(!tls.is_in_trouble(on_day(0)));
     assert!(trusted_by(1).await);
     assert!(!trusted_by(0).await);
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_trouble_unless_it_is_renewed() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls = made(dir.path());
+    for (day, trouble) in [(0, false), (300, false), (392, true), (400, true)] {
+        assert_eq!(tls.is_in_trouble(on_day(day)), trouble, "day {day}");
+    }
+    tls.refresh(on_day(400));
+    assert!(!tls.is_in_trouble(on_day(400)));
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub const PROGRAMS_MAX: usize = 50;
 /// Who programs run as when the daemon runs as root. It reads no mail.
 pub const HOOK_USER: &str = "heimpost-hook";
 
+const ROOT: u32 = 0;
 const PASSWD: &str = "/etc/passwd";
 
 /// Permission to write for the group or for others.
@@ -78,19 +79,25 @@ pub struct Rules {
 impl Rules {
     /// Those for this process.
     pub fn of_process() -> Self {
-        let user = rustix::process::geteuid();
-        if !user.is_root() {
-            return Self {
-                owners: vec![0, user.as_raw()],
-                run_as: Ok(RunAs::Caller),
-            };
-        }
         let passwd = fs::read_to_string(PASSWD).unwrap_or_default();
-        let missing = || format!("there is no user {HOOK_USER} to run it as");
-        Self {
-            owners: vec![0],
-            run_as: hook_user(&passwd).ok_or_else(missing),
-        }
+        Self::of(rustix::process::geteuid().as_raw(), &passwd)
+    }
+
+    /// Those for a process of `user` on a machine with these users. One that has [`HOOK_USER`] is an appliance.
+    fn of(user: u32, passwd: &str) -> Self {
+        let (owners, run_as) = match hook_user(passwd) {
+            Some(hook) if user == ROOT => (vec![ROOT], Ok(hook)),
+            Some(_) => {
+                let why = format!("only root can start it as {HOOK_USER}");
+                (vec![ROOT], Err(why))
+            }
+            None if user == ROOT => {
+                let why = format!("there is no user {HOOK_USER} to run it as");
+                (vec![ROOT], Err(why))
+            }
+            None => (vec![ROOT, user], Ok(RunAs::Caller)),
+        };
+        Self { owners, run_as }
     }
 }
 
@@ -102,7 +109,7 @@ fn hook_user(passwd: &str) -> Option<RunAs> {
     let uid: u32 = of_hook.nth(1)?.parse().ok()?;
     let gid: u32 = of_hook.next()?.parse().ok()?;
     // Root by another name is still root.
-    (uid != 0 && gid != 0).then_some(RunAs::User { uid, gid })
+    (uid != ROOT && gid != ROOT).then_some(RunAs::User { uid, gid })
 }
 
 /// How a program ended.

@@ -118,6 +118,12 @@ async fn storage(settings: &Settings) -> Value {
     status["storage"].clone()
 }
 
+async fn assert_status_says(settings: &Settings, text: &str) {
+    let said = command(settings, Operation::Status(Format::Table)).await;
+    let said = said.join("\n");
+    assert!(said.contains(text), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_fills_up_and_everybody_knows() {
     let dir = tempfile::tempdir().unwrap();
@@ -164,13 +170,8 @@ async fn an_account_fills_up_and_everybody_knows() {
     let waits = json!([{"from": "bob@example.org", "first": 1_800_000_060, "last": 1_800_000_060,
         "bytes": 5_000, "tries": 1}]);
     assert_eq!(anna["waiting"], waits);
-    let said = command(&settings, Operation::Status(Format::Table)).await;
-    let said = said.join("\n");
-    assert!(
-        said.contains("The mailbox anna@heimpost.local is full"),
-        "{said}"
-    );
-    assert!(said.contains("waits outside: <bob@example.org>"), "{said}");
+    assert_status_says(&settings, "The mailbox anna@heimpost.local is full").await;
+    assert_status_says(&settings, "waits outside: <bob@example.org>").await;
     assert_eq!(stop(app).await, Stopped::Clean);
 
     // Nothing is told again; what changes while nobody runs is told at the next start.

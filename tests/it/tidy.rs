@@ -178,7 +178,8 @@ fn is_word_at(text: &str, at: usize, word: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let before = text.get(..at).and_then(|t| t.chars().next_back());
     let after = text.get(at + word.len()..).and_then(|t| t.chars().next());
-    !before.is_some_and(is_name) && !(word.ends_with(is_name) && after.is_some_and(is_name))
+    let goes_on = word.ends_with(is_name) && after.is_some_and(is_name);
+    !before.is_some_and(is_name) && !goes_on
 }
 
 fn names(text: &str, word: &str) -> bool {

@@ -252,3 +252,22 @@ fn the_hook_user_is_found() {
         assert_eq!(hook_user(&passwd), expected, "{passwd}");
     }
 }
+
+#[test]
+fn where_the_hook_user_is_nobody_else_runs_programs() {
+    let appliance = "root:x:0:0::/root:/bin/sh\nheimpost-hook:x:990:990::/:/bin/false\n";
+    let hook = RunAs::User { uid: 990, gid: 990 };
+    for (user, passwd, owners, run_as) in [
+        (0, appliance, vec![0], Some(hook)),
+        (991, appliance, vec![0], None),
+        (0, "", vec![0], None),
+        (1000, "", vec![0, 1000], Some(RunAs::Caller)),
+    ] {
+        let rules = Rules::of(user, passwd);
+        assert_eq!(
+            (rules.owners, rules.run_as.ok()),
+            (owners, run_as),
+            "{user}"
+        );
+    }
+}

@@ -7,6 +7,7 @@ there is none.
 import os
 import shutil
 import subprocess
+import sys
 import threading
 
 
@@ -83,6 +84,18 @@ class Card:
         for file in (self.path / "litter").iterdir():
             file.unlink()
         (self.path / "litter").rmdir()
+
+
+def explain(test, box, card):
+    """After a test that failed: how the box and its card are."""
+    result = test._outcome.result
+    if all(failed is not test for failed, _ in result.failures + result.errors):
+        return
+    sys.stdout.flush()
+    print(box.run("status", check=False).stdout)
+    subprocess.run(["df", "-B1", card.path])
+    subprocess.run(["ls", "-lsR", "--block-size=1", card.path])
+    print("".join(line for line in box.log if "maillog" not in line and "ended:" not in line)[-20_000:])
 
 
 class Filler(threading.Thread):

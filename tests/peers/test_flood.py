@@ -18,7 +18,6 @@ import poplib
 import random
 import re
 import smtplib
-import subprocess
 import threading
 import time
 import unittest
@@ -26,7 +25,7 @@ import urllib.error
 import urllib.request
 
 from box import BINARY, PASSWORD, Box, until
-from card import Card, Filler
+from card import Card, Filler, explain
 
 ROUNDS = int(os.environ.get("HEIMPOST_ROUNDS", "1"))
 SEED = int(os.environ.get("HEIMPOST_SEED", time.time_ns() % 1_000_000))
@@ -330,19 +329,9 @@ class Full(unittest.TestCase):
         for account in ACCOUNTS:
             self.box.account(account)
         self.box.passwords = self.box.device("dora@example.org", "phone", "delete")
-        self.enterContext(self.explained())
+        self.addCleanup(explain, self, self.box, self.card)
         self.ledger = Ledger()
         self.pid = self.box.process.pid
-
-    @contextlib.contextmanager
-    def explained(self):
-        """A test that fails says how the box and its card are."""
-        yield
-        if self._outcome.success:
-            return
-        print(self.box.run("status", check=False).stdout)
-        subprocess.run(f"df -B1 {self.card.path}; ls -lsR --block-size=1 {self.card.path}", shell=True)
-        print("".join(line for line in self.box.log if "maillog" not in line and "ended:" not in line)[-20_000:])
 
     def fill_archive(self):
         """So much old mail that the store has several volumes."""

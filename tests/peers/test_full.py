@@ -17,7 +17,7 @@ import unittest
 from unittest.mock import ANY
 
 from box import PASSWORD, Box, until
-from card import Card
+from card import BALLAST_BYTES, Card, explain
 
 ROUNDS = int(os.environ.get("HEIMPOST_ROUNDS", "2"))
 CARD_BYTES = 96 << 20
@@ -44,6 +44,7 @@ class Full(unittest.TestCase):
             print(f"skipped: {card.problem}")
             self.skipTest("mounting is not permitted")
         self.enterContext(self.box)
+        self.addCleanup(explain, self, self.box, card)
         self.anna, self.bob = self.box.account("anna"), self.box.account("bob")
         self.device = self.box.device(self.bob, "laptop", "delete")
         self.lock = threading.Lock()
@@ -181,7 +182,9 @@ class Full(unittest.TestCase):
             status = self.status()
             self.assertEqual(status["faults"], 0)
             # What upkeep wins back by packing may be taken again: a little above the reserve, or nothing.
-            self.assertLess(status["free_bytes"] - status["reserve_bytes"], NEARLY_FULL_BYTES)
+            # For a ballast that was given up there is room, too.
+            most = status["reserve_bytes"] + BALLAST_BYTES + NEARLY_FULL_BYTES
+            self.assertLess(status["free_bytes"], most)
             taken = sum(map(len, self.answered.values()))
             self.assertGreater(taken, 100)
             self.audit()

@@ -35,7 +35,9 @@ impl Core {
     }
 
     fn rewrite_above(&self, number: u32, file_bytes_min: u64) -> Result<()> {
-        if self.volumes.is_filling(number) {
+        let is_filling = self.volumes.is_filling(number);
+        // What is free inside the one that is being filled is used by new blobs, unless there is no room around it.
+        if is_filling && !self.space.is_tight()? {
             return Ok(());
         }
         let volume = self.volumes.get(number);
@@ -49,6 +51,9 @@ impl Core {
             || live_bytes > 0 && !self.space.has_room_to_copy(live_bytes)?
         {
             return Ok(());
+        }
+        if is_filling {
+            self.volumes.fill_another()?;
         }
         self.rewrite(&volume, live_bytes)
     }

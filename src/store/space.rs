@@ -162,6 +162,14 @@ impl Guard {
         Ok(on_card.into_iter().chain(in_bounds).min())
     }
 
+    /// Whether the card itself has less room left than is kept from mail, whatever is free inside volumes.
+    pub(super) fn is_tight(&self) -> Result<bool> {
+        let used = self.media.used_bytes().map_err(Error::io)?;
+        let free = self.free_for_files(used)?;
+        let kept = self.reserve_bytes.saturating_add(self.owed_bytes()?);
+        Ok(free.is_some_and(|free| free < kept))
+    }
+
     /// Whether a volume's blobs of that many bytes could be copied while the old file is still there. What is free
     /// inside a volume does not count: a copy that runs out of space takes whoever writes there with it.
     pub(super) fn has_room_to_copy(&self, bytes: u64) -> Result<bool> {

@@ -162,6 +162,16 @@ impl Volumes {
         Ok(next)
     }
 
+    /// From now on new blobs go to a volume of their own.
+    pub(super) fn fill_another(&self) -> Result<()> {
+        let last = self.numbers()?.last().copied().unwrap_or(0);
+        let mut filling = lock(&self.filling);
+        let next = self.get(last + 1);
+        next.write_ready()?;
+        *filling = Some(next.number);
+        Ok(())
+    }
+
     /// Whether new blobs go to this volume. Any of them might, as long as none has been chosen.
     pub(super) fn is_filling(&self, number: u32) -> bool {
         lock(&self.filling).is_none_or(|filling| filling == number)

@@ -33,7 +33,8 @@ fn fill(store: &Store, inbox: MailboxId, seeds: &mut impl Iterator<Item = u64>) 
     }
 }
 
-fn delete_some(store: &Store, inbox: MailboxId) {
+/// Deletes the oldest mails; how many.
+fn delete_some(store: &Store, inbox: MailboxId) -> usize {
     let rows = store.snapshot().unwrap();
     let rows = rows.rows(inbox, Uid::MIN, Uid::MAX).unwrap();
     let uids: Vec<Uid> = rows.iter().map(|row| row.uid).take(COUNT).collect();
@@ -45,6 +46,7 @@ fn delete_some(store: &Store, inbox: MailboxId) {
         .update_flags(inbox, &uids, FlagAction::Add, &deleted, None)
         .unwrap();
     assert_eq!(store.expunge(inbox, None).unwrap().0, uids);
+    uids.len()
 }
 
 #[test]
@@ -72,4 +74,27 @@ fn each_time_that_other_programs_take_all_there_is_a_ballast() {
         assert_eq!(store.health().faults, 0, "{:?}", store.health());
         assert!(store.check().unwrap().is_sound());
     }
+}
+
+#[test]
+fn a_volume_that_is_all_garbage_goes_even_while_it_is_filled() {
+    let disk = FaultyDisk::with_bytes(60 * MIB);
+    let options = Options {
+        reserve_bytes: 8 * MIB,
+        volume_bytes_max: 112 * MIB,
+        ..options()
+    };
+    let media: Arc<dyn Media> = Arc::new(disk.clone());
+    let store = Store::open_on(Arc::clone(&media), &options, now()).unwrap();
+    let inbox = inbox(&store);
+    fill(&store, inbox, &mut (0..));
+    // So little is left that what is free inside the volume is of no use.
+    disk.leave_free(2 * MIB);
+    while delete_some(&store, inbox) > 0 {}
+    store.settle().unwrap();
+    let free = media.free_bytes().unwrap().unwrap();
+    assert!(free > 20 * MIB, "{free} bytes came back");
+    deliver(&store, inbox, &noise(1, 300_000)).unwrap();
+    assert_eq!(store.health().faults, 0, "{:?}", store.health());
+    assert!(store.check().unwrap().is_sound());
 }

@@ -209,15 +209,15 @@ impl Allowance {
         })
     }
 
-    /// Takes a mail of `bytes`, or refuses it as [`Error::OverQuota`]. The one that fills the account is taken.
+    /// Takes a mail of `bytes`, or refuses it as [`Error::OverQuota`]. The one that fills the account is taken, and the
+    /// one that uses up the room in Trash, for a large mail must be deletable too.
     pub(super) fn take(&mut self, bytes: u64) -> Result<()> {
-        let used = self.used.saturating_add(bytes);
-        let has_room = self.beyond.is_some_and(|most| used <= most);
+        let has_room = self.beyond.is_some_and(|most| self.used < most);
         if self.level >= Level::Full && !has_room {
             return Err(Error::OverQuota);
         }
-        self.used = used;
-        self.level = self.level.step(used, self.quota, self.thresholds);
+        self.used = self.used.saturating_add(bytes);
+        self.level = self.level.step(self.used, self.quota, self.thresholds);
         Ok(())
     }
 }

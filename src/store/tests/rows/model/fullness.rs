@@ -33,9 +33,9 @@ impl Fullness {
     /// Whether messages of those sizes are all taken, one after the other.
     pub(super) fn takes(mut self, mut used: u64, sizes: &[u64], is_trash: bool) -> bool {
         sizes.iter().all(|bytes| {
-            used += bytes;
             let room = self.quota.map_or(0, |quota| quota + quota / 10);
-            let taken = self.level < Level::Full || is_trash && used <= room;
+            let taken = self.level < Level::Full || is_trash && used < room;
+            used += bytes;
             self.settle(used);
             taken
         })

@@ -254,7 +254,8 @@ impl Guard {
         };
     }
 
-    /// Before a delete: whether space is so tight that it must come in small transactions. Gives up the ballast then.
+    /// Before a delete: whether space is so tight that it must come in small transactions. Each finds enough room in
+    /// what makes a card sink, so the ballast goes no earlier: while it is there, nobody else can take its room.
     /// The index needs that space, so what is free inside a volume does not count.
     pub(super) fn make_way(&self) -> Result<bool> {
         let used = self.media.used_bytes().map_err(Error::io)?;
@@ -262,7 +263,7 @@ impl Guard {
         if free.is_none_or(|free| free >= TIGHT_BYTES.min(self.reserve_bytes)) {
             return Ok(false);
         }
-        self.set_ballast(0)?;
+        self.keep_afloat();
         Ok(true)
     }
 

@@ -58,9 +58,12 @@ class Card:
         state = os.statvfs(self.path)
         return state.f_bavail * state.f_frsize
 
-    def stuff(self, leave=0):
-        """Another program takes all that is left now, or all but so much. What the box gives up then is the box's."""
-        left = self.free() - leave
+    def stuff(self):
+        """Another program takes all that is left now. What the box gives up then is the box's."""
+        self.take(self.free())
+
+    def take(self, left):
+        """Another program takes so many bytes, or what there is."""
         with open(self.path / "stuffing", "ab", buffering=0) as file:
             try:
                 while left > 0:
@@ -113,8 +116,9 @@ class Filler(threading.Thread):
     def run(self):
         try:
             while not self.done.is_set():
+                free = self.card.free()
                 spare = 0 if (self.card.path / "ballast").exists() else BALLAST_BYTES
-                self.card.stuff(leave=spare + self.chance.choice([0, 0, 1 << 20, 6 << 20]))
+                self.card.take(free - spare - self.chance.choice([0, 0, 1 << 20, 6 << 20]))
                 self.times += 1
                 self.done.wait(self.chance.uniform(0.1, 1.0))
                 self.card.unstuff()

@@ -124,7 +124,11 @@ fn a_full_account_can_still_be_tidied() {
     };
     assert_eq!(copy(3, house.mailbox("Archive").id), Err(Error::OverQuota));
     assert_eq!(copy(3, trash), Ok(1), "1049 bytes");
-    assert_eq!(copy(1, trash), Ok(1), "however large, from below 1100 bytes");
+    assert_eq!(
+        copy(1, trash),
+        Ok(1),
+        "however large, from below 1100 bytes"
+    );
     assert_eq!(house.store.admit_into(trash, 1), Err(Error::OverQuota));
     assert_eq!(copy(3, trash), Err(Error::OverQuota));
     let full = house.append_bytes("Trash", 17);

@@ -12,6 +12,9 @@ const STAGED_BLOBS_DUE: u64 = 256;
 /// Garbage is collected when that many blobs wait.
 const GARBAGE_BLOBS_DUE: u64 = 256;
 
+/// The same while the card is full, for mail waits outside.
+const GARBAGE_BLOBS_DUE_FULL: u64 = 16;
+
 /// Sums over what was committed since upkeep last looked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Staged {
@@ -23,6 +26,7 @@ pub(super) struct Staged {
 struct State {
     staged: Staged,
     garbage: u64,
+    card_is_full: bool,
     /// Rises with every commit.
     commits: u64,
     stop: bool,
@@ -32,7 +36,15 @@ impl State {
     fn is_due(&self) -> bool {
         self.staged.bytes >= STAGED_BYTES_DUE
             || self.staged.blobs >= STAGED_BLOBS_DUE
-            || self.garbage >= GARBAGE_BLOBS_DUE
+            || self.garbage >= self.garbage_due()
+    }
+
+    fn garbage_due(&self) -> u64 {
+        if self.card_is_full {
+            GARBAGE_BLOBS_DUE_FULL
+        } else {
+            GARBAGE_BLOBS_DUE
+        }
     }
 }
 
@@ -66,6 +78,15 @@ impl Due {
         state.staged.blobs += staged.blobs;
         state.garbage += garbage;
         state.commits += 1;
+        if state.is_due() {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether mail waits for the space that garbage takes.
+    pub(super) fn set_card_is_full(&self, is_full: bool) {
+        let mut state = self.lock();
+        state.card_is_full = is_full;
         if state.is_due() {
             self.changed.notify_all();
         }

@@ -49,6 +49,7 @@ impl Inner {
         });
         let saved = core.writer.commit(prepare)?;
         core.space.resume_level(saved);
+        core.index.due.set_card_is_full(saved >= Level::Full);
         core.space.restore_ballast()?;
         core.follow_level();
         if let Err(error) = core.remove_left_over() {

@@ -348,6 +348,7 @@ impl Core {
         if now == before {
             return;
         }
+        self.index.due.set_card_is_full(now >= Level::Full);
         self.index.tell_card_level();
         if let Err(error) = self.save_level() {
             tracing::warn!(%error, "the card's level is not saved yet");

@@ -92,6 +92,22 @@ fn a_card_that_refuses_mail_says_that_it_is_full_until_it_takes_some_again() {
 }
 
 #[test]
+fn a_full_card_takes_mail_again_without_waiting_for_a_quiet_moment() {
+    let options = Options {
+        reserve_bytes: 8 * MIB,
+        ..options()
+    };
+    let store = open(&FaultyDisk::with_bytes(60 * MIB), &options);
+    let inbox = inbox(&store);
+    let mails = fill(&store, inbox, 300_000);
+    assert!(mails < 256, "{mails} mails would be collected anyway");
+    for uids in rows(&store, inbox).chunks(20) {
+        delete(&store, inbox, uids);
+    }
+    assert_eq!(deliver(&store, inbox, b"small"), Ok(()));
+}
+
+#[test]
 fn other_programs_may_fill_the_card_at_any_moment() {
     for left in [0, 5 * MIB] {
         // One volume, in which every other mail is garbage, and no hole of that takes a larger mail's pages.

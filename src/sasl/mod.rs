@@ -21,6 +21,7 @@
 //! assert!(matches!(step, Step::Failed(heimpost::sasl::Failure::Denied)));
 //! ```
 
+pub mod client;
 mod plain;
 mod scram;
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! alone and depends on nothing but its bytes. `tests/it/fuzz_corpus.rs` replays the files of `tests/fuzz/corpus`
 //! through this table; `tests/fuzz/fuzz_targets/all.rs` gives it to libFuzzer.
 
+#[path = "targets/client.rs"]
+mod client;
 #[path = "targets/dialog.rs"]
 mod dialog;
 #[path = "targets/mail.rs"]
@@ -34,6 +36,8 @@ pub(super) const TARGETS: &[(&str, Target)] = &[
     ("mime_text", mime::text),
     ("smtp_command", syntax::smtp_command),
     ("smtp_data", syntax::smtp_data),
+    ("smtp_replies", client::smtp_replies),
+    ("smtp_client", client::smtp_client),
     ("imap_command", syntax::imap_command),
     ("imap_connection", syntax::imap_connection),
     ("pop3_command", syntax::pop3_command),

@@ -1,0 +1,243 @@
+//! The envelope that a client sends, and the commands that carry it: MAIL and RCPT with their parameters.
+//!
+//! Parameters go out only where the server offers them. What a message cannot do without is checked by
+//! [`Envelope::check`] before anything is sent.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use crate::mail::address::{Address, ReversePath};
+
+use super::extensions::{Extensions, Size};
+use super::outcome::{Need, SendError};
+
+/// Longest ENVID, as written (RFC 3461 4.4).
+pub const ENVID_BYTES_MAX: usize = 100;
+
+/// Longest ORCPT, as written (RFC 3461 4.2).
+pub const ORCPT_BYTES_MAX: usize = 500;
+
+/// One message for some recipients of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Reverse-path.
+    pub from: ReversePath,
+    /// Forward-paths, at least one.
+    pub recipients: Vec<Recipient>,
+    /// About how many bytes the message has (RFC 1870 5).
+    pub size_bytes: u64,
+    /// What its body has in it.
+    pub body: BodyType,
+    /// What its header has in it.
+    pub header: HeaderType,
+    /// `RET=`, if the sender gave it.
+    pub ret: Option<Ret>,
+    /// `ENVID=`, decoded.
+    pub envid: Option<String>,
+}
+
+/// One forward-path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Where it goes.
+    pub address: Address,
+    /// `NOTIFY=`, if the sender gave it.
+    pub notify: Option<Notify>,
+    /// `ORCPT=`: the address that the sender wrote, decoded.
+    pub original: Option<String>,
+}
+
+/// `BODY=` (RFC 6152 2, RFC 3030 3)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyType {
+    /// ASCII in lines.
+    SevenBit,
+    /// Any bytes but NUL, in lines.
+    EightBitMime,
+    /// Any bytes.
+    Binary,
+}
+
+/// Whether the header needs SMTPUTF8 (RFC 6532).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderType {
+    /// ASCII.
+    Ascii,
+    /// UTF-8 somewhere.
+    Utf8,
+}
+
+/// `RET=` (RFC 3461 4.3)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ret {
+    /// The whole message comes back with a failure.
+    Full,
+    /// Its header alone.
+    Headers,
+}
+
+/// `NOTIFY=` (RFC 3461 4.1)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// `NEVER`
+    Never,
+    /// Some of the others.
+    On {
+        /// `SUCCESS`
+        success: bool,
+        /// `FAILURE`
+        failure: bool,
+        /// `DELAY`
+        delay: bool,
+    },
+}
+
+impl Envelope {
+    /// Whether a server with these extensions can be given the message at all.
+    pub fn check(&self, extensions: &Extensions) -> Result<(), SendError> {
+        if self.recipients.is_empty() {
+            return Err(SendError::NoRecipients);
+        }
+        if let Size::Max(limit_bytes) = extensions.size
+            && self.size_bytes > limit_bytes
+        {
+            return Err(SendError::TooLarge { limit_bytes });
+        }
+        if self.smtputf8_needed() && !extensions.smtputf8 {
+            return Err(SendError::Needs(Need::Smtputf8));
+        }
+        match self.body {
+            BodyType::EightBitMime if !extensions.eight_bit_mime => {
+                Err(SendError::Needs(Need::EightBitMime))
+            }
+            BodyType::Binary if !extensions.binarymime => Err(SendError::Needs(Need::BinaryMime)),
+            BodyType::SevenBit | BodyType::EightBitMime | BodyType::Binary => Ok(()),
+        }
+    }
+
+    /// RFC 6531 3.2: any address of the envelope or the header.
+    fn smtputf8_needed(&self) -> bool {
+        let mut addresses = self
+            .from
+            .iter()
+            .chain(self.recipients.iter().map(|recipient| &recipient.address));
+        self.header == HeaderType::Utf8 || addresses.any(Address::smtputf8_needed)
+    }
+
+    /// MAIL with its CRLF.
+    pub(super) fn mail(&self, extensions: &Extensions) -> String {
+        let from = self.from.as_ref().map(Address::to_string);
+        let mut line = format!("MAIL FROM:<{}>", from.unwrap_or_default());
+        if extensions.size != Size::Unknown {
+            // Writing to a String cannot fail.
+            let _written = write!(line, " SIZE={}", self.size_bytes);
+        }
+        line.push_str(match self.body {
+            BodyType::SevenBit => "",
+            BodyType::EightBitMime => " BODY=8BITMIME",
+            BodyType::Binary => " BODY=BINARYMIME",
+        });
+        if self.smtputf8_needed() {
+            line.push_str(" SMTPUTF8");
+        }
+        if extensions.dsn {
+            self.add_dsn(&mut line);
+        }
+        line.push_str("\r\n");
+        line
+    }
+
+    fn add_dsn(&self, line: &mut String) {
+        line.push_str(match self.ret {
+            None => "",
+            Some(Ret::Full) => " RET=FULL",
+            Some(Ret::Headers) => " RET=HDRS",
+        });
+        let envid = self.envid.as_deref().map(xtext);
+        if let Some(envid) = envid.filter(|envid| (1..=ENVID_BYTES_MAX).contains(&envid.len())) {
+            line.push_str(" ENVID=");
+            line.push_str(&envid);
+        }
+    }
+}
+
+impl Recipient {
+    /// A recipient without parameters.
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            notify: None,
+            original: None,
+        }
+    }
+
+    /// RCPT with its CRLF.
+    pub(super) fn rcpt(&self, extensions: &Extensions) -> String {
+        let mut line = format!("RCPT TO:<{}>", self.address);
+        if extensions.dsn {
+            self.add_dsn(&mut line);
+        }
+        line.push_str("\r\n");
+        line
+    }
+
+    fn add_dsn(&self, line: &mut String) {
+        if let Some(notify) = self.notify.and_then(Notify::value) {
+            line.push_str(" NOTIFY=");
+            line.push_str(&notify);
+        }
+        let original = self.original.as_deref().map(orcpt);
+        if let Some(original) = original.filter(|text| text.len() <= ORCPT_BYTES_MAX) {
+            line.push_str(" ORCPT=");
+            line.push_str(&original);
+        }
+    }
+}
+
+impl Notify {
+    fn value(self) -> Option<String> {
+        let Self::On {
+            success,
+            failure,
+            delay,
+        } = self
+        else {
+            return Some("NEVER".to_owned());
+        };
+        let all = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")];
+        let named = all.into_iter().filter_map(|(on, name)| on.then_some(name));
+        let names: Vec<&str> = named.collect();
+        (!names.is_empty()).then(|| names.join(","))
+    }
+}
+
+/// RFC 3461 4.2, and RFC 6533 3 for an address beyond ASCII.
+fn orcpt(original: &str) -> String {
+    if original.is_ascii() {
+        return format!("rfc822;{}", xtext(original));
+    }
+    let mut text = String::from("utf-8;");
+    for c in original.chars() {
+        if c.is_ascii_graphic() && !matches!(c, '+' | '=' | '\\') {
+            text.push(c);
+        } else {
+            let _written = write!(text, "\\x{{{:X}}}", u32::from(c));
+        }
+    }
+    text
+}
+
+/// RFC 3461 4: what could break out of a parameter is written as `+` and two hex digits.
+fn xtext(value: &str) -> String {
+    let mut text = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_graphic() && !matches!(byte, b'+' | b'=') {
+            text.push(char::from(byte));
+        } else {
+            let _written = write!(text, "+{byte:02X}");
+        }
+    }
+    text
+}

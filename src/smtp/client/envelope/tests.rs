@@ -1,0 +1,132 @@
+//! Commands as they are sent, and what cannot be sent.
+
+use super::super::extensions::Limits;
+use super::*;
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn envelope() -> Envelope {
+    Envelope {
+        from: Some(address("anna@home.test")),
+        recipients: vec![Recipient::new(address("ben@far.test"))],
+        size_bytes: 500,
+        body: BodyType::SevenBit,
+        header: HeaderType::Ascii,
+        ret: Some(Ret::Headers),
+        envid: Some("a+b=c d".to_owned()),
+    }
+}
+
+fn everything() -> Extensions {
+    Extensions {
+        pipelining: true,
+        size: Size::Max(1000),
+        eight_bit_mime: true,
+        smtputf8: true,
+        chunking: true,
+        binarymime: true,
+        dsn: true,
+        starttls: true,
+        enhanced_status_codes: true,
+        auth: Vec::new(),
+        limits: Limits::default(),
+    }
+}
+
+#[test]
+fn mail_has_what_the_server_offers() {
+    let mut mail = envelope();
+    let none = Extensions::default();
+    assert_eq!(mail.mail(&none), "MAIL FROM:<anna@home.test>\r\n");
+    assert_eq!(
+        mail.mail(&everything()),
+        "MAIL FROM:<anna@home.test> SIZE=500 RET=HDRS ENVID=a+2Bb+3Dc+20d\r\n"
+    );
+    mail.from = None;
+    mail.body = BodyType::EightBitMime;
+    mail.header = HeaderType::Utf8;
+    mail.ret = Some(Ret::Full);
+    mail.envid = Some("x".repeat(ENVID_BYTES_MAX + 1));
+    assert_eq!(
+        mail.mail(&everything()),
+        "MAIL FROM:<> SIZE=500 BODY=8BITMIME SMTPUTF8 RET=FULL\r\n"
+    );
+}
+
+#[test]
+fn rcpt_has_what_the_server_offers() {
+    let mut to = Recipient::new(address("ben@far.test"));
+    let check = |to: &Recipient, expected: &str| {
+        assert_eq!(
+            to.rcpt(&everything()),
+            format!("RCPT TO:<ben@far.test>{expected}\r\n")
+        );
+        assert_eq!(
+            to.rcpt(&Extensions::default()),
+            "RCPT TO:<ben@far.test>\r\n"
+        );
+    };
+    check(&to, "");
+    to.notify = Some(Notify::Never);
+    to.original = Some("b+c@far.test".to_owned());
+    check(&to, " NOTIFY=NEVER ORCPT=rfc822;b+2Bc@far.test");
+    to.notify = Some(Notify::On {
+        success: true,
+        failure: false,
+        delay: true,
+    });
+    to.original = Some("j\u{f6}rg\\@far.test\r\nQUIT".to_owned());
+    check(
+        &to,
+        " NOTIFY=SUCCESS,DELAY ORCPT=utf-8;j\\x{F6}rg\\x{5C}@far.test\\x{D}\\x{A}QUIT",
+    );
+    to.notify = Some(Notify::On {
+        success: false,
+        failure: false,
+        delay: false,
+    });
+    to.original = Some("x".repeat(ORCPT_BYTES_MAX));
+    check(&to, "");
+}
+
+#[test]
+fn what_cannot_be_sent_is_known_before() {
+    let none = Extensions::default();
+    assert_eq!(envelope().check(&none), Ok(()));
+
+    let mut nobody = envelope();
+    nobody.recipients.clear();
+    assert_eq!(nobody.check(&none), Err(SendError::NoRecipients));
+
+    let mut large = envelope();
+    large.size_bytes = 1001;
+    let limit_bytes = 1000;
+    assert_eq!(large.check(&none), Ok(()));
+    assert_eq!(
+        large.check(&everything()),
+        Err(SendError::TooLarge { limit_bytes })
+    );
+
+    let needs = |change: fn(&mut Envelope), need| {
+        let mut mail = envelope();
+        change(&mut mail);
+        assert_eq!(mail.check(&everything()), Ok(()));
+        assert_eq!(mail.check(&none), Err(SendError::Needs(need)));
+    };
+    needs(
+        |mail| mail.body = BodyType::EightBitMime,
+        Need::EightBitMime,
+    );
+    needs(|mail| mail.body = BodyType::Binary, Need::BinaryMime);
+    needs(|mail| mail.header = HeaderType::Utf8, Need::Smtputf8);
+    needs(
+        |mail| mail.from = Some(address("j\u{f6}rg@far.test")),
+        Need::Smtputf8,
+    );
+    needs(
+        |mail| mail.recipients[0].address = address("j\u{f6}rg@far.test"),
+        Need::Smtputf8,
+    );
+}

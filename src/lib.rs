@@ -18,6 +18,7 @@ pub mod maillog;
 pub mod net;
 pub mod panel;
 pub mod pop3;
+pub mod queue;
 pub mod room;
 pub mod sasl;
 pub mod smtp;

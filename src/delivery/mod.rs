@@ -4,6 +4,7 @@
 //! no protocol is named. Nothing is delivered outside this box yet; [`route::Router`] says which addresses that
 //! concerns.
 
+pub mod dsn;
 pub mod intake;
 pub mod local;
 pub mod notice;

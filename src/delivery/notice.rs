@@ -86,11 +86,7 @@ fn unique(notice: &Notice<'_>, inbox: &Mailbox, now: Now) -> String {
 
 /// The whole message. Without a set clock it has no Date: none at all does less harm than a wrong one.
 fn render(domain: &Domain, notice: &Notice<'_>, unique: &str, now: Now) -> Vec<u8> {
-    let (encoding, body) = if is_plain(notice.text) {
-        ("7bit", notice.text.replace('\n', "\r\n"))
-    } else {
-        ("quoted-printable", quoted_printable(notice.text))
-    };
+    let (encoding, body) = encoded(notice.text);
     let date = now.wall.map(|wall| trace::date(DateTime::utc(wall)));
     let mail = [
         date.unwrap_or_default(),
@@ -109,7 +105,17 @@ fn render(domain: &Domain, notice: &Notice<'_>, unique: &str, now: Now) -> Vec<u
     mail.concat().into_bytes()
 }
 
-fn tag(language: Language) -> &'static str {
+/// A plain text with its Content-Transfer-Encoding.
+pub(super) fn encoded(text: &str) -> (&'static str, String) {
+    if is_plain(text) {
+        ("7bit", text.replace('\n', "\r\n"))
+    } else {
+        ("quoted-printable", quoted_printable(text))
+    }
+}
+
+/// The value of Content-Language.
+pub(super) fn tag(language: Language) -> &'static str {
     match language {
         Language::De => "de",
         Language::En => "en",
@@ -125,7 +131,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// The value of an unstructured field: as it is if it is short plain text, else in encoded words (RFC 2047), one a line.
-fn unstructured(text: &str) -> String {
+pub(super) fn unstructured(text: &str) -> String {
     let fits = |b: u8| matches!(b, b' '..=b'~');
     let is_tidy = text.trim() == text && !text.contains("=?");
     if text.bytes().all(fits) && is_tidy && "Subject: ".len() + text.len() <= LINE_BYTES_MAX {

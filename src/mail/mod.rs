@@ -1,4 +1,4 @@
-//! The vocabulary of mail: addresses, mailbox names, flags, identifiers, dates, MIME structure.
+//! The vocabulary of mail: addresses, mailbox names, flags, identifiers, dates, MIME structure, reports.
 //!
 //! No IO, no clock, no store, nothing of ours below it. Values are parsed once at the edge and cannot be wrong inside.
 
@@ -8,5 +8,6 @@ pub mod flags;
 pub mod ids;
 pub mod mailbox_name;
 pub mod mime;
+pub mod report;
 pub mod secret;
 pub mod trace;

@@ -137,8 +137,8 @@ pub fn hops(block: &[u8]) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// A field of chunks that are kept whole where they fit.
-fn folded(name: &str, chunks: &[String]) -> String {
+/// A field of chunks that are kept whole where they fit; `name` has its colon. What is in the chunks is not looked at.
+pub fn folded(name: &str, chunks: &[String]) -> String {
     let mut out = name.to_owned();
     let mut column = name.len();
     for chunk in chunks {

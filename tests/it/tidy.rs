@@ -43,6 +43,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("web", &["space", "net", "maillog", "store", "clock"]),
     ("config", &["store", "mail"]),
     ("transfer", &["delivery", "store", "mail", "clock"]),
+    ("queue", &["mail", "clock"]),
     (
         "net",
         &[
@@ -87,6 +88,8 @@ const PURE: &[&str] = &[
     "src/pop3/",
     "src/sasl",
     "src/space/",
+    "src/queue/plan",
+    "src/queue/time",
     "src/panel",
     "board/src/backoff.rs",
     "board/src/pattern",

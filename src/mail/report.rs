@@ -89,6 +89,17 @@ pub enum Class {
     Permanent,
 }
 
+impl Class {
+    /// As it is written, and as the first digit of a reply's code.
+    pub fn digit(self) -> u16 {
+        match self {
+            Self::Success => 2,
+            Self::Transient => 4,
+            Self::Permanent => 5,
+        }
+    }
+}
+
 /// An enhanced status code (RFC 3463 2), such as `5.1.1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Status {
@@ -127,11 +138,7 @@ fn number(text: &str) -> Option<u16> {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let class = match self.class {
-            Class::Success => 2,
-            Class::Transient => 4,
-            Class::Permanent => 5,
-        };
+        let class = self.class.digit();
         write!(f, "{class}.{}.{}", self.subject, self.detail)
     }
 }

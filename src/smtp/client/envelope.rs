@@ -9,6 +9,7 @@ mod tests;
 use std::fmt::Write as _;
 
 use crate::mail::address::{Address, ReversePath};
+use crate::mail::report::{Notify, Return};
 
 use super::extensions::{Extensions, Size};
 use super::outcome::{Need, SendError};
@@ -33,7 +34,7 @@ pub struct Envelope {
     /// What its header has in it.
     pub header: HeaderType,
     /// `RET=`, if the sender gave it.
-    pub ret: Option<Ret>,
+    pub ret: Option<Return>,
     /// `ENVID=`, decoded.
     pub envid: Option<String>,
 }
@@ -67,31 +68,6 @@ pub enum HeaderType {
     Ascii,
     /// UTF-8 somewhere.
     Utf8,
-}
-
-/// `RET=` (RFC 3461 4.3)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ret {
-    /// The whole message comes back with a failure.
-    Full,
-    /// Its header alone.
-    Headers,
-}
-
-/// `NOTIFY=` (RFC 3461 4.1)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notify {
-    /// `NEVER`
-    Never,
-    /// Some of the others.
-    On {
-        /// `SUCCESS`
-        success: bool,
-        /// `FAILURE`
-        failure: bool,
-        /// `DELAY`
-        delay: bool,
-    },
 }
 
 impl Envelope {
@@ -152,8 +128,8 @@ impl Envelope {
     fn add_dsn(&self, line: &mut String) {
         line.push_str(match self.ret {
             None => "",
-            Some(Ret::Full) => " RET=FULL",
-            Some(Ret::Headers) => " RET=HDRS",
+            Some(Return::Full) => " RET=FULL",
+            Some(Return::Headers) => " RET=HDRS",
         });
         let envid = self.envid.as_deref().map(xtext);
         if let Some(envid) = envid.filter(|envid| (1..=ENVID_BYTES_MAX).contains(&envid.len())) {
@@ -184,9 +160,9 @@ impl Recipient {
     }
 
     fn add_dsn(&self, line: &mut String) {
-        if let Some(notify) = self.notify.and_then(Notify::value) {
+        if let Some(notify) = self.notify {
             line.push_str(" NOTIFY=");
-            line.push_str(&notify);
+            line.push_str(&wishes(notify));
         }
         let original = self.original.as_deref().map(orcpt);
         if let Some(original) = original.filter(|text| text.len() <= ORCPT_BYTES_MAX) {
@@ -196,21 +172,18 @@ impl Recipient {
     }
 }
 
-impl Notify {
-    fn value(self) -> Option<String> {
-        let Self::On {
-            success,
-            failure,
-            delay,
-        } = self
-        else {
-            return Some("NEVER".to_owned());
-        };
-        let all = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")];
-        let named = all.into_iter().filter_map(|(on, name)| on.then_some(name));
-        let names: Vec<&str> = named.collect();
-        (!names.is_empty()).then(|| names.join(","))
+/// The value of NOTIFY.
+fn wishes(notify: Notify) -> String {
+    if notify == Notify::NEVER {
+        return "NEVER".to_owned();
     }
+    let all = [
+        (notify.success, "SUCCESS"),
+        (notify.failure, "FAILURE"),
+        (notify.delay, "DELAY"),
+    ];
+    let named = all.into_iter().filter_map(|(on, name)| on.then_some(name));
+    named.collect::<Vec<_>>().join(",")
 }
 
 /// RFC 3461 4.2, and RFC 6533 3 for an address beyond ASCII.

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use crate::mail::report::Status;
 use crate::sasl::client::ClientFailure;
 
-use super::reply::{Class, Enhanced, Reply, ReplyError};
+use super::reply::{Class, Reply, ReplyError};
 
 /// What the client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +145,7 @@ impl Fate {
             && reply.code() == 552
             && matches!(
                 reply.enhanced(),
-                None | Some(Enhanced {
+                None | Some(Status {
                     subject: 5,
                     detail: 3,
                     ..

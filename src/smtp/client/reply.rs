@@ -10,22 +10,13 @@ mod tests;
 
 use std::fmt;
 
+use crate::mail::report::Status;
+
 /// Longest line taken, with its line end. RFC 5321 4.5.3.1.5 allows 512; servers that quote policies send more.
 pub const LINE_BYTES_MAX: usize = 4096;
 
 /// Most lines of one reply. EHLO is the longest that servers have reason for.
 pub const LINES_MAX: usize = 128;
-
-/// An enhanced status code (RFC 2034, RFC 3463 2), whose class is that of its reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Enhanced {
-    /// 2 for success, 4 for a transient and 5 for a permanent failure.
-    pub class: u8,
-    /// What it is about.
-    pub subject: u16,
-    /// What about it.
-    pub detail: u16,
-}
 
 /// What the first digit of a reply says (RFC 5321 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +36,7 @@ pub enum Class {
 pub struct Reply {
     code: u16,
     class: Class,
-    enhanced: Option<Enhanced>,
+    enhanced: Option<Status>,
     lines: Vec<String>,
 }
 
@@ -84,7 +75,7 @@ impl Reply {
     }
 
     /// The enhanced status code, if its lines begin with one of the reply's class.
-    pub fn enhanced(&self) -> Option<Enhanced> {
+    pub fn enhanced(&self) -> Option<Status> {
         self.enhanced
     }
 
@@ -105,12 +96,6 @@ impl fmt::Display for Reply {
             write!(f, " {line}")?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for Enhanced {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
     }
 }
 
@@ -203,7 +188,7 @@ struct Line {
     code: u16,
     class: Class,
     goes_on: bool,
-    enhanced: Option<Enhanced>,
+    enhanced: Option<Status>,
     /// With the enhanced status code.
     whole: String,
     /// Without it.
@@ -279,31 +264,12 @@ fn number(digits: &[u8]) -> Option<u16> {
 }
 
 /// RFC 2034 4: `class "." subject "." detail`, then a space or the end. A class that is not the reply's makes it text.
-fn split_enhanced(code: u16, text: &str) -> (Option<Enhanced>, &str) {
+fn split_enhanced(code: u16, text: &str) -> (Option<Status>, &str) {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-    match parse_enhanced(word) {
-        Some(enhanced) if u16::from(enhanced.class) == code / 100 => (Some(enhanced), rest),
+    match Status::parse(word) {
+        Some(enhanced) if enhanced.class.digit() == code / 100 => (Some(enhanced), rest),
         _ => (None, text),
     }
-}
-
-fn parse_enhanced(word: &str) -> Option<Enhanced> {
-    let mut fields = word.split('.');
-    let (class, subject, detail) = (fields.next()?, fields.next()?, fields.next()?);
-    let class = match class {
-        "2" => 2,
-        "4" => 4,
-        "5" => 5,
-        _ => return None,
-    };
-    // RFC 3463 2: up to three digits.
-    let field = |digits: &str| number(digits.as_bytes()).filter(|_| digits.len() <= 3);
-    let enhanced = Enhanced {
-        class,
-        subject: field(subject)?,
-        detail: field(detail)?,
-    };
-    fields.next().is_none().then_some(enhanced)
 }
 
 /// The text of a foreign server ends up in logs and DSNs: no control characters. UTF-8 is kept (RFC 6531 3.7.4.1).

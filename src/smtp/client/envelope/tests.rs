@@ -14,7 +14,7 @@ fn envelope() -> Envelope {
         size_bytes: 500,
         body: BodyType::SevenBit,
         header: HeaderType::Ascii,
-        ret: Some(Ret::Headers),
+        ret: Some(Return::Headers),
         envid: Some("a+b=c d".to_owned()),
     }
 }
@@ -47,7 +47,7 @@ fn mail_has_what_the_server_offers() {
     mail.from = None;
     mail.body = BodyType::EightBitMime;
     mail.header = HeaderType::Utf8;
-    mail.ret = Some(Ret::Full);
+    mail.ret = Some(Return::Full);
     mail.envid = Some("x".repeat(ENVID_BYTES_MAX + 1));
     assert_eq!(
         mail.mail(&everything()),
@@ -69,10 +69,10 @@ fn rcpt_has_what_the_server_offers() {
         );
     };
     check(&to, "");
-    to.notify = Some(Notify::Never);
+    to.notify = Some(Notify::NEVER);
     to.original = Some("b+c@far.test".to_owned());
     check(&to, " NOTIFY=NEVER ORCPT=rfc822;b+2Bc@far.test");
-    to.notify = Some(Notify::On {
+    to.notify = Some(Notify {
         success: true,
         failure: false,
         delay: true,
@@ -82,11 +82,7 @@ fn rcpt_has_what_the_server_offers() {
         &to,
         " NOTIFY=SUCCESS,DELAY ORCPT=utf-8;j\\x{F6}rg\\x{5C}@far.test\\x{D}\\x{A}QUIT",
     );
-    to.notify = Some(Notify::On {
-        success: false,
-        failure: false,
-        delay: false,
-    });
+    to.notify = None;
     to.original = Some("x".repeat(ORCPT_BYTES_MAX));
     check(&to, "");
 }

@@ -4,6 +4,7 @@
 //! line, the key and what would be right. What the file does not say keeps the profile's default: the *desk* profile
 //! (no file) listens on loopback with high ports, the *appliance* profile (any file) on the well-known ones.
 
+mod check;
 mod fragment;
 mod settings;
 mod size;
@@ -71,7 +72,7 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Error> {
         problem,
     };
     let fragment = fragment::parse(text).map_err(wrong)?;
-    settings::check(fragment).map_err(wrong)
+    check::check(fragment).map_err(wrong)
 }
 
 fn read(path: &Path) -> Result<String, Error> {

@@ -14,7 +14,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::cli::panel::board_options;
 use crate::cli::room::hook;
 use crate::clock::{Clock, Mono, Now};
 use crate::config::{PanelSettings, Settings};
@@ -48,7 +47,7 @@ pub(super) fn start(settings: &PanelSettings) -> io::Result<Started> {
             tracing::debug!("nobody hears the button any more");
         }
     });
-    let board = heimpost_board::Panel::start(&board_options(settings), on_event)?;
+    let board = heimpost_board::Panel::start(&settings.board, on_event)?;
     let manner = if settings.quiet {
         Manner::Quiet
     } else {

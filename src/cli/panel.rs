@@ -3,10 +3,10 @@
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use heimpost_board::{Backend, Options, Press, Shown};
+use heimpost_board::{Press, Shown};
 
 use super::{Context, Failure, Output, Result};
-use crate::config::{PanelBackend, PanelSettings, Settings};
+use crate::config::Settings;
 use crate::mail::address::Address;
 use crate::net::control;
 use crate::panel::Remote;
@@ -24,32 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often `watch` looks whether anybody still does.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What the settings mean to the board.
-pub fn board_options(settings: &PanelSettings) -> Options {
-    Options {
-        backend: match settings.backend {
-            PanelBackend::Auto => Backend::Auto,
-            PanelBackend::LinuxEmbeddedHal => Backend::LinuxEmbeddedHal,
-            PanelBackend::Gpiocdev => Backend::Gpiocdev,
-            PanelBackend::LedsClass => Backend::LedsClass,
-            PanelBackend::Sim => Backend::Sim,
-            PanelBackend::Off => Backend::Off,
-        },
-        chip: settings.chip.clone(),
-        led: settings.led,
-        button: settings.button,
-        led_active_low: settings.active_low,
-        button_active_low: settings.button_active_low,
-    }
-}
-
 /// Makes the LED dark that a daemon left lit when it was killed.
 pub fn dark(settings: &Settings) -> Result<()> {
     let daemon = control::connect(&settings.data);
     if daemon.is_ok_and(|connection| connection.is_some()) {
         return Err(Failure::failed("the daemon is running; the LED is its own"));
     }
-    heimpost_board::darken(&board_options(&settings.panel))
+    heimpost_board::darken(&settings.panel.board)
         .map_err(|error| Failure::failed(error.to_string()))
 }
 

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use heimpost_board::Backend;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
@@ -13,8 +14,8 @@ use super::fragment::{
     TlsFragment, Value, Values,
 };
 use super::settings::{
-    AccountSettings, AuthSettings, Limits, Listen, PanelBackend, PanelSettings, PasswordStorage,
-    RoomSettings, Settings, StorageSettings, TlsSource,
+    AccountSettings, AuthSettings, Limits, Listen, PanelSettings, PasswordStorage, RoomSettings,
+    Settings, StorageSettings, TlsSource,
 };
 use super::size::parse_bytes;
 use crate::mail::address::Domain;
@@ -316,26 +317,29 @@ fn panel(fragment: PanelFragment, standard: &PanelSettings) -> Result<PanelSetti
         );
         return Err((button.span().start, problem));
     }
+    let board = &standard.board;
     Ok(PanelSettings {
-        backend: panel_backend(fragment.backend)?.unwrap_or(standard.backend),
-        chip: plain(fragment.chip),
-        led: plain(fragment.led),
-        button: plain(fragment.button),
-        active_low: plain(fragment.active_low).unwrap_or(standard.active_low),
-        button_active_low: plain(fragment.button_active_low).unwrap_or(standard.button_active_low),
+        board: heimpost_board::Options {
+            backend: panel_backend(fragment.backend)?.unwrap_or(board.backend),
+            chip: plain(fragment.chip),
+            led: plain(fragment.led),
+            button: plain(fragment.button),
+            led_active_low: plain(fragment.active_low).unwrap_or(board.led_active_low),
+            button_active_low: plain(fragment.button_active_low).unwrap_or(board.button_active_low),
+        },
         quiet: plain(fragment.quiet).unwrap_or(standard.quiet),
     })
 }
 
-fn panel_backend(value: Value<String>) -> Result<Option<PanelBackend>, Problem> {
+fn panel_backend(value: Value<String>) -> Result<Option<Backend>, Problem> {
     let Some(value) = value else { return Ok(None) };
     Ok(Some(match value.get_ref().as_str() {
-        "auto" => PanelBackend::Auto,
-        "linux-embedded-hal" => PanelBackend::LinuxEmbeddedHal,
-        "gpiocdev" => PanelBackend::Gpiocdev,
-        "leds-class" => PanelBackend::LedsClass,
-        "sim" => PanelBackend::Sim,
-        "off" => PanelBackend::Off,
+        "auto" => Backend::Auto,
+        "linux-embedded-hal" => Backend::LinuxEmbeddedHal,
+        "gpiocdev" => Backend::Gpiocdev,
+        "leds-class" => Backend::LedsClass,
+        "sim" => Backend::Sim,
+        "off" => Backend::Off,
         other => {
             let problem = format!(
                 "panel.backend = \"{other}\": \"auto\", \"linux-embedded-hal\", \"gpiocdev\", \"leds-class\", \

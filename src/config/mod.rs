@@ -12,8 +12,8 @@ mod size;
 use std::path::{Path, PathBuf};
 
 pub use settings::{
-    AccountSettings, AuthSettings, Limits, Listen, PanelBackend, PanelSettings, PasswordStorage,
-    RoomSettings, Settings, StorageSettings, TlsSource,
+    AccountSettings, AuthSettings, Limits, Listen, PanelSettings, PasswordStorage, RoomSettings,
+    Settings, StorageSettings, TlsSource,
 };
 pub use size::parse_bytes;
 

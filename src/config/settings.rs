@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use heimpost_board::Backend;
 use jiff::tz::TimeZone;
 
 use crate::mail::address::Domain;
@@ -135,37 +136,10 @@ pub struct RoomSettings {
 /// LED and button.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanelSettings {
-    /// How to reach them.
-    pub backend: PanelBackend,
-    /// Label of the GPIO chip, or name of the LED with `leds-class`; the board's if there is none.
-    pub chip: Option<String>,
-    /// Offset of the LED's line; the board's if there is none.
-    pub led: Option<u32>,
-    /// Offset of the button's line; the board's if there is none.
-    pub button: Option<u32>,
-    /// Whether the LED is lit by a low level.
-    pub active_low: bool,
-    /// Whether the pressed button gives a low level, as one to ground does.
-    pub button_active_low: bool,
+    /// Which pins, and how to reach them.
+    pub board: heimpost_board::Options,
     /// Whether all is well is told by a short tick instead of steady light.
     pub quiet: bool,
-}
-
-/// How LED and button are reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PanelBackend {
-    /// Whatever this board and kernel have.
-    Auto,
-    /// The older character device interface, by linux-embedded-hal.
-    LinuxEmbeddedHal,
-    /// The newer one, by gpiocdev.
-    Gpiocdev,
-    /// A LED of the kernel's; no button.
-    LedsClass,
-    /// Neither; for desks and tests.
-    Sim,
-    /// None.
-    Off,
 }
 
 /// Accounts.
@@ -214,12 +188,10 @@ impl Settings {
                 hooks: Path::new(DESK_DATA).join(DESK_HOOKS),
             },
             panel: PanelSettings {
-                backend: PanelBackend::Sim,
-                chip: None,
-                led: None,
-                button: None,
-                active_low: false,
-                button_active_low: true,
+                board: heimpost_board::Options {
+                    backend: Backend::Sim,
+                    ..heimpost_board::Options::default()
+                },
                 quiet: false,
             },
         }
@@ -235,7 +207,7 @@ impl Settings {
                 ..desk.room
             },
             panel: PanelSettings {
-                backend: PanelBackend::Auto,
+                board: heimpost_board::Options::default(),
                 ..desk.panel
             },
             ..desk

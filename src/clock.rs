@@ -35,6 +35,11 @@ pub struct Wall(pub i64);
 impl Wall {
     /// 2026-01-01T00:00:00Z. A clock that shows less has not been set since the board was powered.
     pub const FLOOR: Self = Self(1_767_225_600);
+
+    /// Whole days since 1970-01-01, UTC.
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(86_400)
+    }
 }
 
 /// One reading of both clocks.

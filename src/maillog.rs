@@ -233,12 +233,6 @@ pub fn program_said(program: &str, line: &str) {
     tracing::info!(target: TARGET, %program, %line, "program says");
 }
 
-/// How LED and button are reached, or why they are not.
-pub fn panel_found(what: &str) {
-    let what = Plain(what);
-    tracing::info!(target: TARGET, %what, "panel");
-}
-
 /// LED or button do not work. Mail goes on.
 pub fn panel_trouble(what: &str) {
     let what = Plain(what);

@@ -199,10 +199,6 @@ fn lines_of_programs_stay_one_line_each() {
 #[test]
 fn panel() {
     check(
-        || panel_found("gpiocdev on pinctrl-rp1"),
-        "INFO maillog: panel what=gpiocdev on pinctrl-rp1",
-    );
-    check(
         || panel_trouble("line 17 is busy"),
         "WARN maillog: panel trouble what=line 17 is busy",
     );

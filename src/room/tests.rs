@@ -120,8 +120,12 @@ impl House {
     }
 
     pub(super) fn add(&self, account: AccountId, mailbox: &str, date: Wall, bytes: usize) {
+        self.append(account, mailbox, date, &vec![b'x'; bytes]);
+    }
+
+    fn append(&self, account: AccountId, mailbox: &str, date: Wall, content: &[u8]) {
         let mut blob = self.store.begin_blob(None).unwrap();
-        blob.write(&vec![b'x'; bytes]).unwrap();
+        blob.write(content).unwrap();
         let append = Append {
             blob: blob.finish().unwrap(),
             summary: b"summary".to_vec(),
@@ -425,20 +429,7 @@ impl House {
             state ^= state << 17;
             noise.extend_from_slice(&state.to_le_bytes());
         }
-        let mut blob = self.store.begin_blob(None).unwrap();
-        blob.write(&noise).unwrap();
-        let append = Append {
-            blob: blob.finish().unwrap(),
-            summary: b"summary".to_vec(),
-            filings: vec![Filing {
-                mailbox: self.mailbox(account, mailbox).id,
-                flags: Flags::default(),
-                internal_date: NOW,
-                prefix: Vec::new(),
-                quota: QuotaRule::Enforce,
-            }],
-        };
-        self.store.append_all(vec![append], self.now()).unwrap();
+        self.append(account, mailbox, NOW, &noise);
     }
 }
 

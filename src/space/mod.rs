@@ -13,9 +13,6 @@ use crate::mail::ids::AccountId;
 use crate::store::types::{Account, Fill, Level, Subject};
 use crate::store::{Result, Snapshot, Store};
 
-/// Seconds of a day.
-const DAY_SECONDS: i64 = 86_400;
-
 /// The state of the card or of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
@@ -91,8 +88,7 @@ fn state(snapshot: &Snapshot, subject: Subject, fill: Fill, now: Now) -> Result<
 }
 
 fn days_left(snapshot: &Snapshot, subject: Subject, fill: Fill, now: Now) -> Result<Option<u32>> {
-    let today = now.wall.map(|wall| wall.0.div_euclid(DAY_SECONDS));
-    let today = today.and_then(|day| u32::try_from(day).ok());
+    let today = now.wall.and_then(|wall| u32::try_from(wall.day()).ok());
     let (Some(today), Some(limit)) = (today, fill.limit) else {
         return Ok(None);
     };

@@ -235,14 +235,6 @@ pub fn alert(state: &State, account: &Account, language: Language) -> Option<Str
     Some(ascii(&sentences.join(" ")))
 }
 
-/// One line that says that there is room again, ASCII only.
-pub fn all_clear(language: Language) -> &'static str {
-    match language {
-        Language::De => "Es ist wieder genug Platz fuer Mails.",
-        Language::En => "There is enough room for mail again.",
-    }
-}
-
 /// German as ASCII has it; anything else that is not ASCII becomes a question mark.
 pub fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

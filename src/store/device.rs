@@ -21,7 +21,6 @@ pub const DEVICE_NAME_BYTES_MAX: usize = 100;
 /// Longest value of a setting, in bytes.
 pub const SETTING_BYTES_MAX: usize = 64 * 1024;
 
-const DAY_SECONDS: i64 = 86_400;
 const NO_DEVICE: Error = Error::NotFound("the device");
 
 /// A row of `devices`.
@@ -167,7 +166,7 @@ pub(super) fn remove_devices(tx: &Tx<'_>, account: AccountId) -> Result<()> {
 }
 
 fn is_another_day(before: Option<Wall>, now: Wall) -> bool {
-    before.is_none_or(|before| before.0.div_euclid(DAY_SECONDS) != now.0.div_euclid(DAY_SECONDS))
+    before.is_none_or(|before| before.day() != now.day())
 }
 
 impl Store {

@@ -15,11 +15,9 @@ use crate::clock::{Now, Wall};
 /// Days that are remembered.
 pub const GROWTH_DAYS_MAX: u32 = 90;
 
-const DAY_SECONDS: i64 = 86_400;
-
 /// The last day that has ended.
 fn day_before(wall: Wall) -> Option<u32> {
-    u32::try_from(wall.0.div_euclid(DAY_SECONDS) - 1).ok()
+    u32::try_from(wall.day() - 1).ok()
 }
 
 fn samples(rows: &impl ReadRows, subject: Subject) -> Result<Vec<Sample>> {

@@ -248,9 +248,7 @@ pub(super) fn create_subscribed(
     name: &MailboxName,
     now: Now,
 ) -> Result<MailboxId> {
-    let id = create(tx, account, name, None, now)?;
-    subscribe(tx, account, name)?;
-    Ok(id)
+    create_again(tx, account, name, None, now)
 }
 
 /// Creates a mailbox as it was before it was deleted; without its special use if another has that by now.

@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use heimpost::app::App;
-use heimpost::cli::connect;
-use heimpost::clock::{Clock, Wall};
-use heimpost::config;
+use heimpost::clock::Wall;
 use heimpost::mail::address::Address;
 use heimpost::mail::ids::AccountId;
 use heimpost::maillog::Tallied;
@@ -19,6 +17,8 @@ use heimpost::web::metrics::Figures;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::app;
 
 /// Far more than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,25 +32,9 @@ struct Rig {
 /// A daemon with a web port, and with room for so many connections.
 async fn rig(connections: u32) -> Rig {
     let dir = tempfile::tempdir().unwrap();
-    let mut settings = config::parse("none", "").unwrap();
-    settings.data = dir.path().join("data");
+    let mut settings = app::settings(&dir.path().join("data"));
     settings.limits.connections_per_address_max = connections;
-    let loopback = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
-    let listen = &mut settings.listen;
-    for off in [
-        &mut listen.submission,
-        &mut listen.submissions,
-        &mut listen.imap,
-        &mut listen.imaps,
-        &mut listen.pop3,
-        &mut listen.pop3s,
-    ] {
-        off.clear();
-    }
-    listen.smtp.clone_from(&loopback);
-    listen.web = loopback;
-    let app = App::start(&settings, Clock::system(), connect::handler).await;
-    let app = app.unwrap();
+    let app = app::start(&settings).await;
     let web = app.addresses().iter().find(|(name, _)| *name == "web");
     Rig {
         address: web.unwrap().1,

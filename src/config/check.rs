@@ -2,6 +2,8 @@
 //!
 //! A problem names its key, what is wrong and what would be right, and knows its place in the file.
 
+mod sending;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -15,7 +17,7 @@ use super::fragment::{
 };
 use super::settings::{
     AccountSettings, AuthSettings, Limits, Listen, PanelSettings, PasswordStorage, RoomSettings,
-    Settings, StorageSettings, TlsSource,
+    Settings, StorageSettings, SubmissionSettings, TlsSource,
 };
 use super::size::parse_bytes;
 use crate::mail::address::Domain;
@@ -69,6 +71,15 @@ pub(super) fn check(fragment: Fragment) -> Result<Settings, Problem> {
             )?
             .unwrap_or(standard.account.quota_default),
         },
+        relay: sending::relay(fragment.relay)?,
+        dns: sending::dns(fragment.dns, standard.dns)?,
+        queue: sending::queue(fragment.queue, standard.queue)?,
+        submission: SubmissionSettings {
+            sent_copy: plain(fragment.submission.sent_copy)
+                .unwrap_or(standard.submission.sent_copy),
+        },
+        receive: sending::receive(fragment.receive, standard.receive)?,
+        acme: sending::acme(fragment.acme)?,
         room: room(fragment.room, standard.room)?,
         panel: panel(fragment.panel, &standard.panel)?,
     })
@@ -172,6 +183,7 @@ fn listen(fragment: ListenFragment, standard: Listen) -> Result<Listen, Problem>
         pop3: addresses("listen.pop3", fragment.pop3, standard.pop3)?,
         pop3s: addresses("listen.pop3s", fragment.pop3s, standard.pop3s)?,
         web: addresses("listen.web", fragment.web, standard.web)?,
+        web_tls: addresses("listen.web_tls", fragment.web_tls, standard.web_tls)?,
     })
 }
 

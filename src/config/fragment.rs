@@ -24,6 +24,12 @@ pub(super) struct Fragment {
     pub(super) auth: AuthFragment,
     pub(super) storage: StorageFragment,
     pub(super) account: AccountFragment,
+    pub(super) relay: RelayFragment,
+    pub(super) dns: DnsFragment,
+    pub(super) queue: QueueFragment,
+    pub(super) submission: SubmissionFragment,
+    pub(super) receive: ReceiveFragment,
+    pub(super) acme: AcmeFragment,
     pub(super) room: RoomFragment,
     pub(super) panel: PanelFragment,
 }
@@ -39,6 +45,7 @@ pub(super) struct ListenFragment {
     pub(super) pop3: Values,
     pub(super) pop3s: Values,
     pub(super) web: Values,
+    pub(super) web_tls: Values,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,6 +88,72 @@ pub(super) struct StorageFragment {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct AccountFragment {
     pub(super) quota_default: Value<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RelayFragment {
+    pub(super) preset: Value<String>,
+    pub(super) host: Value<String>,
+    pub(super) port: Value<u32>,
+    pub(super) tls: Value<String>,
+    pub(super) user: Value<String>,
+    pub(super) password_file: Value<String>,
+    pub(super) sender: Vec<RelaySenderFragment>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RelaySenderFragment {
+    pub(super) address: Value<String>,
+    pub(super) domain: Value<String>,
+    pub(super) preset: Value<String>,
+    pub(super) host: Value<String>,
+    pub(super) port: Value<u32>,
+    pub(super) tls: Value<String>,
+    pub(super) user: Value<String>,
+    pub(super) password_file: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct DnsFragment {
+    pub(super) servers: Values,
+    pub(super) dnssec: Value<bool>,
+    pub(super) trust_anchor: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct QueueFragment {
+    pub(super) retry_first: Value<String>,
+    pub(super) retry_max: Value<String>,
+    pub(super) lifetime: Value<String>,
+    pub(super) delay_notice_after: Value<String>,
+    pub(super) attempts_max: Value<u32>,
+    pub(super) per_destination_max: Value<u32>,
+    pub(super) port: Value<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SubmissionFragment {
+    pub(super) sent_copy: Value<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ReceiveFragment {
+    pub(super) verify: Value<bool>,
+    pub(super) dmarc: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AcmeFragment {
+    pub(super) directory: Value<String>,
+    pub(super) contact: Value<String>,
+    pub(super) terms_agreed: Value<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -12,8 +12,9 @@ mod size;
 use std::path::{Path, PathBuf};
 
 pub use settings::{
-    AccountSettings, AuthSettings, Limits, Listen, PanelSettings, PasswordStorage, RoomSettings,
-    Settings, StorageSettings, TlsSource,
+    AccountSettings, AcmeSettings, AuthSettings, DmarcPolicy, Limits, Listen, PanelSettings,
+    PasswordStorage, QueueSettings, ReceiveSettings, RoomSettings, Settings, StorageSettings,
+    SubmissionSettings, TlsSource,
 };
 pub use size::parse_bytes;
 

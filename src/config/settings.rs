@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use heimpost_board::Backend;
 use jiff::tz::TimeZone;
 
-use crate::mail::address::Domain;
+use crate::dns;
+use crate::mail::address::{Address, Domain};
+use crate::queue;
+use crate::queue::plan::Policy;
+use crate::queue::relay::Relay;
 use crate::store::types::{Language, Thresholds};
 
 /// Everything that a file or a default decides.
@@ -34,6 +38,18 @@ pub struct Settings {
     pub storage: StorageSettings,
     /// Accounts.
     pub account: AccountSettings,
+    /// Smarthosts.
+    pub relay: Relay,
+    /// Name servers.
+    pub dns: dns::Settings,
+    /// Sending.
+    pub queue: QueueSettings,
+    /// Mail of the box's own people.
+    pub submission: SubmissionSettings,
+    /// Mail of others.
+    pub receive: ReceiveSettings,
+    /// Certificates from an authority that everybody knows; `None` for the box's own.
+    pub acme: Option<AcmeSettings>,
     /// What "make room" removes.
     pub room: RoomSettings,
     /// LED and button.
@@ -60,6 +76,53 @@ pub struct Listen {
     pub pop3s: Vec<SocketAddr>,
     /// HTTP.
     pub web: Vec<SocketAddr>,
+    /// HTTPS.
+    pub web_tls: Vec<SocketAddr>,
+}
+
+/// Sending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// When what is tried again, and what is told.
+    pub policy: Policy,
+    /// How much at a time.
+    pub limits: queue::plan::Limits,
+    /// Port of other hosts: 25 but for experiments.
+    pub port: u16,
+}
+
+/// Mail of the box's own people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubmissionSettings {
+    /// Whether what they send is filed in Sent here; a copy that their program files takes its place.
+    pub sent_copy: bool,
+}
+
+/// What is done with mail that its author's domain disowns (DMARC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DmarcPolicy {
+    /// It is marked.
+    Mark,
+    /// What the domain asks for: refused, filed in Junk, or marked.
+    Obey,
+}
+
+/// Mail of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiveSettings {
+    /// Whether SPF, DKIM and DMARC are checked.
+    pub verify: bool,
+    /// What is done about it.
+    pub dmarc: DmarcPolicy,
+}
+
+/// Certificates by ACME (RFC 8555).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcmeSettings {
+    /// URL of the directory.
+    pub directory: String,
+    /// Where the authority writes to, if given.
+    pub contact: Option<Address>,
 }
 
 /// Where the TLS certificate comes from.
@@ -180,6 +243,23 @@ impl Settings {
             account: AccountSettings {
                 quota_default: 5 << 30,
             },
+            relay: Relay::default(),
+            dns: dns::Settings {
+                servers: Vec::new(),
+                dnssec: true,
+                trust_anchor: None,
+            },
+            queue: QueueSettings {
+                policy: Policy::default(),
+                limits: queue::plan::Limits::default(),
+                port: 25,
+            },
+            submission: SubmissionSettings { sent_copy: true },
+            receive: ReceiveSettings {
+                verify: true,
+                dmarc: DmarcPolicy::Obey,
+            },
+            acme: None,
             room: RoomSettings {
                 trash_days: 30,
                 junk_days: 30,
@@ -236,6 +316,7 @@ impl Listen {
             pop3: at(2110),
             pop3s: at(2995),
             web: at(8080),
+            web_tls: at(8443),
         }
     }
 
@@ -255,11 +336,12 @@ impl Listen {
             pop3: at(110),
             pop3s: at(995),
             web: at(80),
+            web_tls: at(443),
         }
     }
 
     /// Every service with its key and addresses, in the order of the ports' listing.
-    pub fn services(&self) -> [(&'static str, &[SocketAddr]); 8] {
+    pub fn services(&self) -> [(&'static str, &[SocketAddr]); 9] {
         [
             ("smtp", &self.smtp),
             ("submission", &self.submission),
@@ -269,6 +351,7 @@ impl Listen {
             ("pop3", &self.pop3),
             ("pop3s", &self.pop3s),
             ("web", &self.web),
+            ("web_tls", &self.web_tls),
         ]
     }
 }

@@ -80,6 +80,7 @@ pub fn deliver(
         blob: message.blob,
         summary: message.summary,
         filings,
+        spool: Vec::new(),
     };
     Ok(store
         .append_all(vec![append], now)?

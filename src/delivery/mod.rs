@@ -8,5 +8,6 @@ pub mod dsn;
 pub mod intake;
 pub mod local;
 pub mod notice;
+pub mod report;
 pub mod route;
 pub mod submission;

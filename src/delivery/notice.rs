@@ -64,6 +64,7 @@ pub fn compose(
             prefix,
             quota: QuotaRule::Exceed,
         }],
+        spool: Vec::new(),
     })
 }
 

@@ -38,6 +38,10 @@ id! {
     BlobId(u64)
 }
 id! {
+    /// A mail in the spool; never used again.
+    SpoolId(u64)
+}
+id! {
     /// UID of a message in its mailbox (RFC 3501 2.3.1.1); strictly ascending, never used again.
     Uid(NonZeroU32)
 }

@@ -11,3 +11,4 @@ pub mod mime;
 pub mod report;
 pub mod secret;
 pub mod trace;
+pub mod transport;

@@ -14,6 +14,7 @@ pub mod files;
 pub mod gate;
 pub mod limits;
 pub mod listener;
+pub mod outbound;
 pub mod shutdown;
 pub mod stream;
 pub mod tls;

@@ -1,8 +1,13 @@
-//! The outbound queue: when which recipient of a spooled mail is tried, and what its sender is told.
+//! The outbound queue: mail that was accepted for other hosts leaves, is tried again, or comes back.
 //!
-//! Only the planning is here, and nothing calls it yet: no mail leaves the box. [`time`] is the queue's own clock,
-//! [`plan`] the schedule. Both are pure: readings of the clocks, chance and outcomes are arguments, what changes is for
-//! the caller to save.
+//! [`time`] is the queue's own clock and [`plan`] its schedule: pure, readings of clocks, chance and outcomes are arguments.
+//! [`desk`] keeps the plan and its spool in step and writes what senders are owed; it knows no network. [`routes`] says
+//! which way mail leaves ([`relay`] has the smarthosts), [`hosts`] who takes it there, [`worker`] carries it there.
 
+pub mod desk;
+pub mod hosts;
 pub mod plan;
+pub mod relay;
+pub mod routes;
 pub mod time;
+pub mod worker;

@@ -17,7 +17,9 @@ use self::lanes::{Lanes, Rank};
 pub use self::recipient::{Next, Outcome, Recipient, State};
 use super::time::QueueTime;
 use crate::mail::address::{Domain, ReversePath};
+use crate::mail::ids::SpoolId;
 use crate::mail::report::Event;
+use crate::mail::transport::Priority;
 
 mod lanes;
 mod recipient;
@@ -72,33 +74,6 @@ impl Default for Limits {
 /// Chance, given by the caller: the part of a quarter of the interval by which a retry comes sooner, in 65,536ths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Jitter(pub u16);
-
-/// Who goes first of those that are due. None waits for ever: less urgent mail has its turn when it was due so much
-/// earlier than the more urgent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// What the box tells its people, reports too.
-    Notice,
-    /// A person's mail; an hour behind notices.
-    Mail,
-    /// Mail to many; a day behind notices.
-    Bulk,
-}
-
-impl Priority {
-    /// How long after it was due a recipient's turn comes.
-    fn behind(self) -> Duration {
-        match self {
-            Self::Notice => Duration::ZERO,
-            Self::Mail => Duration::from_hours(1),
-            Self::Bulk => Duration::from_hours(24),
-        }
-    }
-}
-
-/// A mail in the spool; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SpoolId(pub u64);
 
 /// Where recipients go together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

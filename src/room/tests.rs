@@ -136,6 +136,7 @@ impl House {
                 prefix: Vec::new(),
                 quota: QuotaRule::Enforce,
             }],
+            spool: Vec::new(),
         };
         self.store.append_all(vec![append], self.now()).unwrap();
     }

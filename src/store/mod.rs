@@ -20,6 +20,7 @@ pub mod mailbox;
 pub mod media;
 pub mod pop3;
 pub mod recount;
+pub mod spool;
 pub mod told;
 pub mod transfer;
 pub mod types;
@@ -166,6 +167,9 @@ pub struct Append {
     pub summary: Vec<u8>,
     /// Where it goes. Each succeeds or fails alone.
     pub filings: Vec<Filing>,
+    /// To whom it is sent elsewhere: spooled in the same commit. With nothing filed, a refusal of all filings spools
+    /// nothing.
+    pub spool: Vec<spool::NewSpool>,
 }
 
 /// What a new account starts with.

@@ -176,6 +176,7 @@ impl<'a> Import<'a> {
             blob: received.blob,
             summary: received.summary,
             filings: vec![filing],
+            spool: Vec::new(),
         });
         if self.batch.len() >= BATCH_MESSAGES_MAX || self.batch_bytes >= BATCH_BYTES {
             self.file_batch()?;

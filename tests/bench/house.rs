@@ -129,6 +129,7 @@ impl House {
                 prefix: prefix(number),
                 quota: QuotaRule::Enforce,
             }],
+            spool: Vec::new(),
         }
     }
 

@@ -71,6 +71,7 @@ impl House {
             blob: writer.finish().unwrap(),
             summary: Vec::new(),
             filings: vec![filing],
+            spool: Vec::new(),
         };
         self.store
             .append_all(vec![append], self.clock.now())

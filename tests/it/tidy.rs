@@ -13,7 +13,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("store", &["mail", "clock", "wake"]),
     ("auth", &["store", "mail", "clock"]),
     ("sasl", &["auth", "machine", "mail"]),
-    ("machine", &["auth", "clock", "wake"]),
+    ("dns", &["mail", "clock"]),
+    ("trust", &["dns", "store", "mail", "clock"]),
+    ("machine", &["auth", "trust", "mail", "clock", "wake"]),
     ("maillog", &["store", "mail", "clock"]),
     ("space", &["store", "mail", "clock"]),
     ("delivery", &["store", "mail", "clock"]),
@@ -25,7 +27,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "smtp",
         &[
-            "space", "maillog", "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
+            "space", "maillog", "delivery", "trust", "sasl", "auth", "machine", "store", "mail",
+            "clock",
         ],
     ),
     (
@@ -40,21 +43,32 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "space", "maillog", "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
         ],
     ),
-    ("web", &["space", "net", "maillog", "store", "clock"]),
-    ("config", &["store", "mail"]),
+    (
+        "web",
+        &[
+            "space", "queue", "trust", "net", "maillog", "store", "mail", "clock",
+        ],
+    ),
+    ("config", &["queue", "dns", "store", "mail"]),
     ("transfer", &["delivery", "store", "mail", "clock"]),
-    ("queue", &["mail", "clock"]),
+    (
+        "queue",
+        &[
+            "smtp", "sasl", "machine", "net", "trust", "dns", "delivery", "maillog", "store",
+            "mail", "clock", "wake",
+        ],
+    ),
     (
         "net",
         &[
-            "maillog", "machine", "auth", "store", "mail", "clock", "wake",
+            "maillog", "machine", "trust", "dns", "auth", "store", "mail", "clock", "wake",
         ],
     ),
     (
         "cli",
         &[
-            "room", "panel", "space", "maillog", "net", "transfer", "delivery", "config", "auth",
-            "store", "mail", "clock",
+            "room", "panel", "space", "queue", "trust", "dns", "maillog", "net", "transfer",
+            "delivery", "config", "auth", "store", "mail", "clock",
         ],
     ),
 ];
@@ -62,10 +76,25 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// Words that only the named places may use.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb", &["src/store/"]),
-    ("tokio", &["src/net/", "src/web/", "src/app", "src/main.rs"]),
+    (
+        "tokio",
+        &[
+            "src/net/",
+            "src/web/",
+            "src/dns/",
+            "src/trust/",
+            "src/queue/worker",
+            "src/app",
+            "src/main.rs",
+        ],
+    ),
+    ("hickory_resolver", &["src/dns/"]),
+    ("mail_auth", &["src/dns/", "src/trust/"]),
+    ("instant_acme", &["src/net/acme", "src/app/"]),
+    ("rsa", &["src/trust/"]),
     ("axum", &["src/web/"]),
-    ("hyper", &["src/web/"]),
-    ("hyper_util", &["src/web/"]),
+    ("hyper", &["src/web/", "src/net/https", "src/net/acme"]),
+    ("hyper_util", &["src/web/", "src/net/https", "src/net/acme"]),
     ("tokio_rustls", &["src/net/"]),
     ("rustls", &["src/net/"]),
     ("rcgen", &["src/net/"]),

@@ -111,6 +111,7 @@ fn file(received: Received, filing: Filing, ctx: &Ctx<'_>) -> Result<Vec<Filed>>
         blob: received.blob,
         summary: received.summary,
         filings: vec![filing],
+        spool: Vec::new(),
     };
     let filed = ctx.services.store.append_all(vec![append], ctx.now)?;
     Ok(filed.into_iter().flatten().collect())

@@ -10,6 +10,7 @@
 pub mod address_list;
 mod codec;
 mod content;
+pub mod convert;
 #[cfg(test)]
 mod corpus_tests;
 mod envelope;

@@ -76,6 +76,7 @@ impl House {
                 prefix: b"Return-Path: <>\r\n".to_vec(),
                 quota: crate::store::types::QuotaRule::Enforce,
             }],
+            spool: Vec::new(),
         };
         self.store
             .append_all(vec![append], self.clock.now())
@@ -677,6 +678,7 @@ fn many_messages_are_listed_in_slices() {
                 prefix: Vec::new(),
                 quota: crate::store::types::QuotaRule::Enforce,
             }],
+            spool: Vec::new(),
         });
     }
     house.store.append_all(appends, house.clock.now()).unwrap();

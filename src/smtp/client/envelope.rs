@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use crate::mail::address::{Address, ReversePath};
 use crate::mail::report::{Notify, Return};
+use crate::mail::transport::{BodyType, HeaderType};
 
 use super::extensions::{Extensions, Size};
 use super::outcome::{Need, SendError};
@@ -48,26 +49,6 @@ pub struct Recipient {
     pub notify: Option<Notify>,
     /// `ORCPT=`: the address that the sender wrote, decoded.
     pub original: Option<String>,
-}
-
-/// `BODY=` (RFC 6152 2, RFC 3030 3)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyType {
-    /// ASCII in lines.
-    SevenBit,
-    /// Any bytes but NUL, in lines.
-    EightBitMime,
-    /// Any bytes.
-    Binary,
-}
-
-/// Whether the header needs SMTPUTF8 (RFC 6532).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderType {
-    /// ASCII.
-    Ascii,
-    /// UTF-8 somewhere.
-    Utf8,
 }
 
 impl Envelope {

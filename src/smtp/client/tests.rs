@@ -8,12 +8,13 @@ mod scripts;
 
 use std::time::Duration;
 
-use super::envelope::{BodyType, HeaderType, Recipient};
+use super::envelope::Recipient;
 use super::outcome::Cause;
 use super::*;
 use crate::clock::{Clock, Wall};
 use crate::mail::address::Address;
 use crate::mail::secret::Secret;
+use crate::mail::transport::{BodyType, HeaderType};
 
 /// How a server's bytes come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

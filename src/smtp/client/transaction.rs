@@ -8,10 +8,11 @@
 use std::collections::VecDeque;
 
 use super::body::{Body, Framing};
-use super::envelope::{BodyType, Envelope};
+use super::envelope::Envelope;
 use super::extensions::Extensions;
 use super::outcome::{Cause, Fate, Loss, Phase};
 use super::reply::{Class, Reply};
+use crate::mail::transport::BodyType;
 
 /// Most commands whose replies are outstanding. Bounds what both sides have to hold.
 const PIPELINED_MAX: usize = 100;

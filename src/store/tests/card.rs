@@ -190,6 +190,7 @@ fn many_mails_can_be_deleted_when_only_volumes_have_room() {
                     prefix: Vec::new(),
                     quota: QuotaRule::Exceed,
                 }],
+                spool: Vec::new(),
             };
             let filed = store.append((0..500).map(append).collect(), now());
             filed.unwrap();

@@ -106,6 +106,7 @@ pub(super) fn deliver_after(
         blob: writer.finish()?,
         summary: Vec::new(),
         filings: vec![filing],
+        spool: Vec::new(),
     };
     store.append(vec![append], now()).map(drop)
 }

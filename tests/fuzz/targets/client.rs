@@ -3,8 +3,9 @@
 use heimpost::clock::{Mono, Now};
 use heimpost::mail::address::{Address, Domain};
 use heimpost::mail::secret::Secret;
+use heimpost::mail::transport::{BodyType, HeaderType};
 use heimpost::sasl::client::Credentials;
-use heimpost::smtp::client::envelope::{BodyType, Envelope, HeaderType, Recipient};
+use heimpost::smtp::client::envelope::{Envelope, Recipient};
 use heimpost::smtp::client::reply::{LINES_MAX, Replies, Reply, ReplyError};
 use heimpost::smtp::client::{Client, Event, Security};
 

@@ -90,6 +90,7 @@ impl House {
                 prefix: b"Return-Path: <>\r\n".to_vec(),
                 quota: QuotaRule::Enforce,
             }],
+            spool: Vec::new(),
         };
         self.store
             .append_all(vec![append], self.clock.now())

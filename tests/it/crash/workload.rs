@@ -410,6 +410,7 @@ fn deliver(
             blob: content.store(store)?,
             summary: b"a summary".to_vec(),
             filings,
+            spool: Vec::new(),
         });
     }
     store.append_all(appends, now()).map(drop)

@@ -111,6 +111,7 @@ impl World {
                 prefix: Vec::new(),
                 quota: QuotaRule::Enforce,
             }],
+            spool: Vec::new(),
         };
         drop(snapshot);
         self.store.append_all(vec![append], self.now()).unwrap();

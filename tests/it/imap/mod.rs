@@ -279,6 +279,7 @@ fn fill_the_card(house: &House) {
                     prefix: Vec::new(),
                     quota: QuotaRule::Enforce,
                 }],
+                spool: Vec::new(),
             };
             house.store.append_all(vec![append], house.now())
         });

@@ -158,6 +158,7 @@ impl House {
             blob: blob.finish().unwrap(),
             summary: b"summary".to_vec(),
             filings,
+            spool: Vec::new(),
         }
     }
 

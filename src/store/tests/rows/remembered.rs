@@ -80,6 +80,7 @@ fn what_was_told_is_noted_with_the_mail_that_told_it() {
             blob: blob.finish().unwrap(),
             summary: Vec::new(),
             filings: vec![filing(mailbox, Flags::default())],
+            spool: Vec::new(),
         }
     };
     let inbox = house.mailbox("INBOX");

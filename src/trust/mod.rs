@@ -1,0 +1,5 @@
+//! Who a mail is from, as far as that can be proved: SPF, DKIM and DMARC of what comes in, DKIM signatures of what leaves.
+//!
+//! mail-auth judges; what is done about it is the caller's matter. Only this module and `dns` name mail-auth.
+
+pub mod signing;

@@ -6,7 +6,7 @@
 //! [`Address::lookup_key`].
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -278,6 +278,12 @@ impl Domain {
     pub fn is_literal(&self) -> bool {
         self.0.starts_with('[')
     }
+
+    /// The address that a literal names; `None` for a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        let inside = self.0.strip_prefix('[')?.strip_suffix(']')?;
+        inside.strip_prefix("IPv6:").unwrap_or(inside).parse().ok()
+    }
 }
 
 impl fmt::Display for Domain {
@@ -341,6 +347,19 @@ mod tests {
         check("o'brien+x=y@localhost", "o'brien+x=y@localhost");
         check("x@[192.0.2.1]", "x@[192.0.2.1]");
         check("x@[ipv6:2001:DB8::1]", "x@[IPv6:2001:db8::1]");
+    }
+
+    #[test]
+    fn literals_name_addresses() {
+        for (text, address) in [
+            ("[192.0.2.1]", Some("192.0.2.1")),
+            ("[IPv6:2001:db8::1]", Some("2001:db8::1")),
+            ("192.0.2.1", None),
+            ("example.org", None),
+        ] {
+            let found = Domain::parse(text).unwrap().address();
+            assert_eq!(found.map(|ip| ip.to_string()).as_deref(), address, "{text}");
+        }
     }
 
     #[test]

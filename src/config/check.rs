@@ -2,6 +2,7 @@
 //!
 //! A problem names its key, what is wrong and what would be right, and knows its place in the file.
 
+mod relay;
 mod sending;
 
 use std::net::SocketAddr;
@@ -71,7 +72,7 @@ pub(super) fn check(fragment: Fragment) -> Result<Settings, Problem> {
             )?
             .unwrap_or(standard.account.quota_default),
         },
-        relay: sending::relay(fragment.relay)?,
+        relay: relay::relay(fragment.relay)?,
         dns: sending::dns(fragment.dns, standard.dns)?,
         queue: sending::queue(fragment.queue, standard.queue)?,
         submission: SubmissionSettings {

@@ -2,11 +2,13 @@
 //!
 //! [`time`] is the queue's own clock and [`plan`] its schedule: pure, readings of clocks, chance and outcomes are arguments.
 //! [`desk`] keeps the plan and its spool in step and writes what senders are owed; it knows no network. [`routes`] says
-//! which way mail leaves ([`relay`] has the smarthosts), [`hosts`] who takes it there, [`worker`] carries it there.
+//! which way mail leaves ([`relay`] has the smarthosts, [`presets`] those of
+//! well-known providers), [`hosts`] who takes it there, [`worker`] carries it there.
 
 pub mod desk;
 pub mod hosts;
 pub mod plan;
+pub mod presets;
 pub mod relay;
 pub mod routes;
 pub mod time;

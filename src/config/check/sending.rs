@@ -1,4 +1,4 @@
-//! What leaves and comes in: smarthosts, name servers, the queue, checks of what arrives, certificates by ACME.
+//! What leaves and comes in: name servers, the queue, checks of what arrives, certificates by ACME.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -6,25 +6,17 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::{Problem, count, path, plain};
-use crate::config::fragment::{
-    AcmeFragment, DnsFragment, QueueFragment, ReceiveFragment, RelayFragment, Value,
-};
+use crate::config::fragment::{AcmeFragment, DnsFragment, QueueFragment, ReceiveFragment, Value};
 use crate::config::settings::{AcmeSettings, DmarcPolicy, QueueSettings, ReceiveSettings};
 use crate::dns;
 use crate::mail::address::Address;
 use crate::queue::plan::{Limits, Policy};
-use crate::queue::relay::Relay;
 
 const ATTEMPTS_RANGE: (u64, u64) = (1, 200);
 const PORT_RANGE: (u64, u64) = (1, 65_535);
 const SECOND: Duration = Duration::from_secs(1);
 const MONTH: Duration = Duration::from_hours(24 * 30);
 const DNS_PORT: u16 = 53;
-
-pub(super) fn relay(fragment: RelayFragment) -> Result<Relay, Problem> {
-    let _ = fragment;
-    todo!()
-}
 
 pub(super) fn dns(
     fragment: DnsFragment,
@@ -175,7 +167,7 @@ pub(super) fn acme(fragment: AcmeFragment) -> Result<Option<AcmeSettings>, Probl
     }))
 }
 
-fn address(key: &str, text: &Spanned<String>) -> Result<Address, Problem> {
+pub(super) fn address(key: &str, text: &Spanned<String>) -> Result<Address, Problem> {
     Address::parse(text.get_ref()).map_err(|why| {
         let problem = format!(
             "{key} = \"{}\": {why}; \"anna@example.org\" is right",

@@ -14,6 +14,7 @@ pub mod convert;
 #[cfg(test)]
 mod corpus_tests;
 mod envelope;
+pub mod filter;
 pub mod header;
 mod scanner;
 #[cfg(test)]

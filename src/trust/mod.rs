@@ -3,3 +3,4 @@
 //! mail-auth judges; what is done about it is the caller's matter. Only this module and `dns` name mail-auth.
 
 pub mod signing;
+pub mod sts_policy;

@@ -168,7 +168,7 @@ impl App {
         let counters = Counters::default();
         let panel = panel::start(&settings.panel)?;
         let store = open_store(settings, &clock).await?;
-        let tls = open_tls(settings, &clock, &counters).await?;
+        let tls = Arc::new(open_tls(settings, &clock, &counters).await?);
         let auth = Auth::new(store.clone());
         let limiter = Limiter::new(limits(settings));
         let sources = Sources {
@@ -178,6 +178,9 @@ impl App {
             tally: Tally::default(),
             limiter: limiter.clone(),
             services: Vec::new(),
+            tls: Arc::clone(&tls),
+            hostname: settings.hostname.clone(),
+            domains: settings.domains.clone(),
         };
         let bound = listener::bind(services::services(settings, &auth, sources))?;
         let control = Control::bind(&settings.data).map_err(|cause| Error::Control {
@@ -187,7 +190,7 @@ impl App {
         let shared = Shared {
             gate: Gate::new(auth, clock.clone(), counters.clone()),
             clock: clock.clone(),
-            tls: Arc::new(tls),
+            tls,
             counters: counters.clone(),
             deadlines: Deadlines::default(),
         };

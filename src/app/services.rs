@@ -21,8 +21,9 @@ use crate::smtp::{self, Role};
 use crate::store::Store;
 use crate::web::{self, Sources};
 
-/// Name of the web port's service.
+/// Names of the web ports' services: in plain, and with TLS.
 const WEB: &str = "web";
+const WEB_TLS: &str = "web_tls";
 
 /// What a peer over the limits hears (RFC 5321 3.8, RFC 3501 7.1.5, RFC 3206 4).
 const SMTP_REFUSAL: &str = "421 4.3.2 Too many connections, try again later\r\n";
@@ -49,15 +50,18 @@ pub(super) fn services(settings: &Settings, auth: &Auth, mut sources: Sources) -
     sources.services = all
         .iter()
         .map(|service| service.name)
-        .chain([WEB])
+        .chain([WEB, WEB_TLS])
         .collect();
-    all.push(Service {
-        name: WEB,
-        tls: OnRequest,
-        addresses: listen.web.clone(),
+    let pages = |name, tls, addresses: &[SocketAddr], carry| Service {
+        name,
+        tls,
+        addresses: addresses.to_vec(),
         refusal: web::REFUSAL,
-        talk: Talk::Carried(web::carry(sources)),
-    });
+        talk: Talk::Carried(carry),
+    };
+    let carries = web::carry(sources);
+    all.push(pages(WEB, OnRequest, &listen.web, carries.plain));
+    all.push(pages(WEB_TLS, Implicit, &listen.web_tls, carries.tls));
     all.retain(|service| !service.addresses.is_empty());
     all
 }

@@ -259,11 +259,6 @@ pub fn is_due(not_before: Wall, not_after: Wall, now: Now) -> bool {
     wall < not_before.0 || wall.saturating_add(seconds(RENEW_AHEAD)) >= not_after.0
 }
 
-/// The end of a certificate's life; `None` if it cannot be read.
-pub fn not_after(certificate: &CertificateDer<'_>) -> Option<Wall> {
-    Facts::read(certificate).map(|facts| facts.not_after)
-}
-
 /// What a certificate says, as far as it matters here.
 struct Facts {
     names: BTreeSet<String>,

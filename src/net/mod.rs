@@ -7,7 +7,9 @@
 //! Invariants: no session call runs on an async thread; a panic ends one connection; every wait has a deadline or ends
 //! with the daemon; nothing that a peer sent is ever logged, but for what `maillog` lets through.
 
+pub mod acme;
 pub mod ca;
+pub mod certificate;
 pub mod control;
 pub mod driver;
 pub mod files;

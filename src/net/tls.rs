@@ -1,35 +1,38 @@
 //! TLS for every port: rustls with ring, versions 1.2 and 1.3, and a certificate that can change under way.
 //!
-//! The certificate is either the box's own (`ca`) or the owner's from two files. [`Tls::refresh`], called every minute and on
-//! SIGHUP, renews the one and reloads the other; connections that are open keep what they have. Files that cannot be
-//! used leave the certificate as it was.
+//! The certificate is the box's own (`ca`), the owner's from two files, or one that ACME renews (`acme`), with the box's own
+//! beside it. [`Tls::refresh`], called every minute, on SIGHUP and after a renewal, renews the first and reloads the others;
+//! connections that are open keep what they have. Files that cannot be used leave the certificate as it was.
+
+mod serving;
+mod source;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::server::{Acceptor, ResolvesServerCert};
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::clock::Now;
 use crate::machine::TlsInfo;
 use crate::net::Counters;
-use crate::net::ca::{self, Authority, Leaf, Subject};
-use crate::net::files::read_small;
+use crate::net::acme::challenge::{self, Challenges};
+use crate::net::ca::{self, Subject};
+use crate::net::certificate::Unusable;
 use crate::net::stream::{BoxIo, Stream};
+use serving::Current;
+use source::Source;
 
 /// Longest time for a handshake, waiting for a slot included.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -53,6 +56,17 @@ pub enum Certificate {
         /// Whom the leaf names.
         subject: Subject,
     },
+    /// From files that ACME renews; the box's own while there are none in time, and for names that are not in them.
+    Known {
+        /// Directory of the box's authority and its leaf.
+        directory: PathBuf,
+        /// Whom the leaf names.
+        subject: Subject,
+        /// PEM file: the certificate, then its issuers. May be missing.
+        certificate: PathBuf,
+        /// PEM file: its key. May be missing.
+        key: PathBuf,
+    },
     /// The owner's.
     Given {
         /// PEM file: the certificate, then its issuers.
@@ -68,14 +82,9 @@ pub enum Error {
     /// The box's own certificate cannot be had.
     #[error(transparent)]
     Authority(#[from] ca::Error),
-    /// A file of the owner's cannot be used.
-    #[error("{path}: {why}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        why: String,
-    },
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] Unusable),
     /// rustls does not take it.
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] rustls::Error),
@@ -87,6 +96,9 @@ pub enum HandshakeError {
     /// The peer was too slow, or too many others were under way.
     #[error("no handshake within {} s", HANDSHAKE_TIMEOUT.as_secs())]
     Timeout,
+    /// It was an authority that looked whether we hold a name (RFC 8737), and it has seen it.
+    #[error("a question of a certificate authority was answered")]
+    Challenge,
     /// The peer does not speak our TLS, or went away.
     #[error("handshake failed: {0}")]
     Failed(#[from] io::Error),
@@ -94,76 +106,55 @@ pub enum HandshakeError {
 
 /// Accepts TLS connections.
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
+    challenge_config: Arc<ServerConfig>,
+    challenges: Challenges,
     current: Arc<Current>,
     source: Mutex<Source>,
     slots: Semaphore,
     counters: Counters,
     /// Whether the last certificate that was to be used could not be.
     refused: AtomicBool,
+    /// Whether renewing it has failed for long.
+    unrenewed: AtomicBool,
 }
-
-/// The certificate in use.
-#[derive(Debug)]
-struct Current(RwLock<Arc<CertifiedKey>>);
-
-#[derive(Debug)]
-enum Source {
-    Made {
-        authority: Box<Authority>,
-        subject: Subject,
-        in_use: CertificateDer<'static>,
-    },
-    Given {
-        certificate: PathBuf,
-        key: PathBuf,
-        seen: Stamps,
-    },
-}
-
-/// What tells that a file has changed: time of change and length, of certificate and key.
-type Stamps = [Option<(SystemTime, u64)>; 2];
 
 impl Tls {
     /// Loads or makes the certificate. Blocks on files.
     pub fn open(certificate: Certificate, now: Now, counters: Counters) -> Result<Self, Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = rustls::crypto::ring::default_provider();
         let (source, first) = Source::open(certificate, &provider, now)?;
-        let current = Arc::new(Current(RwLock::new(Arc::new(first))));
-        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Current>::clone(&current);
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
+        let current = Arc::new(Current::new(first));
+        let mut config = server_config(Arc::<Current>::clone(&current))?;
         config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+        let challenges = Challenges::default();
+        let mut challenge_config = server_config(Arc::new(challenges.clone()))?;
+        challenge_config.alpn_protocols = vec![challenge::ALPN.to_vec()];
         Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            config: Arc::new(config),
+            challenge_config: Arc::new(challenge_config),
+            challenges,
             current,
             source: Mutex::new(source),
             slots: Semaphore::new(HANDSHAKES_MAX),
             counters,
             refused: AtomicBool::new(false),
+            unrenewed: AtomicBool::new(false),
         })
     }
 
     /// The certificate of the box's own authority, for devices to trust; `None` with the owner's certificate.
     pub fn authority_pem(&self) -> Option<String> {
-        match &*self.source() {
-            Source::Made { authority, .. } => Some(authority.pem().to_owned()),
-            Source::Given { .. } => None,
-        }
+        let source = self.source();
+        source.made().map(|made| made.authority.pem().to_owned())
     }
 
     /// Renews or reloads the certificate if that is due. Blocks on files. Failing, it says so and changes nothing.
     pub fn refresh(&self, now: Now) {
-        let provider = self.acceptor.config().crypto_provider();
+        let provider = self.config.crypto_provider();
         match self.source().refresh(provider, now) {
-            Ok(Some(key)) => {
-                *self
-                    .current
-                    .0
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+            Ok(Some(serving)) => {
+                self.current.set(serving);
                 self.refused.store(false, Ordering::Relaxed);
                 tracing::info!("a new certificate is in use");
             }
@@ -175,27 +166,33 @@ impl Tls {
         }
     }
 
-    /// Whether the owner should look after the certificate: a newer one could not be used, or the one in use ends
-    /// within [`EXPIRY_TROUBLE`].
+    /// Whether the owner should look after the certificate: a newer one could not be used or had, or the one in use ends
+    /// within [`EXPIRY_TROUBLE`], or a sixth of its life.
     pub fn is_in_trouble(&self, now: Now) -> bool {
-        self.refused.load(Ordering::Relaxed) || self.ends_soon(now)
+        let failed = [&self.refused, &self.unrenewed];
+        failed.iter().any(|flag| flag.load(Ordering::Relaxed)) || self.current.get().ends_soon(now)
     }
 
-    fn ends_soon(&self, now: Now) -> bool {
-        let current = self.current.get();
-        let end = current.end_entity_cert().ok().and_then(ca::not_after);
-        let (Some(end), Some(wall)) = (end, now.wall) else {
-            return false;
-        };
-        let days = i64::try_from(EXPIRY_TROUBLE.as_secs()).unwrap_or(i64::MAX);
-        wall.0.saturating_add(days) >= end.0
+    /// Notes whether renewing has failed for long.
+    pub fn set_unrenewed(&self, unrenewed: bool) {
+        self.unrenewed.store(unrenewed, Ordering::Relaxed);
+    }
+
+    /// Whether a certificate in use, of an authority that others may know, is good for `host`. Never while the clock is not set.
+    pub fn vouches_for(&self, host: &str, now: Now) -> bool {
+        self.current.get().vouches_for(host, now)
     }
 
     /// Other addresses for a self-made leaf from the next [`Tls::refresh`] on, which then issues a new one.
     pub fn set_addresses(&self, addresses: BTreeSet<IpAddr>) {
-        if let Source::Made { subject, .. } = &mut *self.source() {
-            subject.addresses = addresses;
+        if let Some(made) = self.source().made_mut() {
+            made.subject.addresses = addresses;
         }
+    }
+
+    /// What certificate authorities ask, and what they are told.
+    pub fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// Does the server's side of a handshake on `io`.
@@ -203,20 +200,41 @@ impl Tls {
         // The future is large and lives only for the handshake.
         let handshake = Box::pin(async {
             let _slot = self.slots.acquire().await;
-            self.acceptor.accept(io).await
+            self.shake_hands(io).await
         });
-        let accepted = timeout(HANDSHAKE_TIMEOUT, handshake).await;
-        let stream = accepted
-            .map_err(|_| HandshakeError::Timeout)
-            .and_then(|result| result.map_err(HandshakeError::Failed))
-            .inspect_err(|_| self.counters.handshake_failed())?;
+        let stream = timeout(HANDSHAKE_TIMEOUT, handshake)
+            .await
+            .unwrap_or(Err(HandshakeError::Timeout))
+            .inspect_err(|error| {
+                if !matches!(error, HandshakeError::Challenge) {
+                    self.counters.handshake_failed();
+                }
+            })?;
         let info = info(stream.get_ref().1);
         Ok((Stream::Tls(Box::new(stream)), info))
+    }
+
+    async fn shake_hands(&self, io: BoxIo) -> Result<TlsStream<BoxIo>, HandshakeError> {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
+        if !self.challenges.is_asked_by(&start.client_hello()) {
+            return Ok(start.into_stream(Arc::clone(&self.config)).await?);
+        }
+        let challenge = start.into_stream(Arc::clone(&self.challenge_config));
+        challenge.await?.shutdown().await?;
+        Err(HandshakeError::Challenge)
     }
 
     fn source(&self) -> std::sync::MutexGuard<'_, Source> {
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver))
 }
 
 impl fmt::Debug for Tls {
@@ -225,129 +243,6 @@ impl fmt::Debug for Tls {
             .field("source", &self.source)
             .finish_non_exhaustive()
     }
-}
-
-impl Current {
-    fn get(&self) -> Arc<CertifiedKey> {
-        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&current)
-    }
-}
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.get())
-    }
-}
-
-impl Source {
-    fn open(
-        certificate: Certificate,
-        provider: &CryptoProvider,
-        now: Now,
-    ) -> Result<(Self, CertifiedKey), Error> {
-        match certificate {
-            Certificate::Made { directory, subject } => {
-                let authority = Authority::open(&directory, &subject.hostname, now)?;
-                let leaf = authority.leaf(&subject, now)?;
-                let source = Self::Made {
-                    authority: Box::new(authority),
-                    subject,
-                    in_use: leaf.certificate.clone(),
-                };
-                Ok((source, made_key(leaf, provider)?))
-            }
-            Certificate::Given { certificate, key } => {
-                let seen = stamps(&certificate, &key);
-                let first = given_key(&certificate, &key, provider)?;
-                Ok((
-                    Self::Given {
-                        certificate,
-                        key,
-                        seen,
-                    },
-                    first,
-                ))
-            }
-        }
-    }
-
-    fn refresh(
-        &mut self,
-        provider: &CryptoProvider,
-        now: Now,
-    ) -> Result<Option<CertifiedKey>, Error> {
-        match self {
-            Self::Made {
-                authority,
-                subject,
-                in_use,
-            } => {
-                let leaf = authority.leaf(subject, now)?;
-                if leaf.certificate == *in_use {
-                    return Ok(None);
-                }
-                in_use.clone_from(&leaf.certificate);
-                made_key(leaf, provider).map(Some)
-            }
-            Self::Given {
-                certificate,
-                key,
-                seen,
-            } => {
-                let stamps = stamps(certificate, key);
-                if stamps == *seen {
-                    return Ok(None);
-                }
-                // Remembered even if they are no good: one warning for each change is enough.
-                *seen = stamps;
-                given_key(certificate, key, provider).map(Some)
-            }
-        }
-    }
-}
-
-fn made_key(leaf: Leaf, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
-    Ok(CertifiedKey::from_der(
-        vec![leaf.certificate],
-        leaf.key,
-        provider,
-    )?)
-}
-
-fn given_key(
-    certificate: &Path,
-    key: &Path,
-    provider: &CryptoProvider,
-) -> Result<CertifiedKey, Error> {
-    let pem = read_given(certificate)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let chain = chain.map_err(|error| unusable(certificate, &error))?;
-    if chain.is_empty() {
-        return Err(unusable(certificate, &"holds no certificate in PEM"));
-    }
-    let key_der =
-        PrivateKeyDer::from_pem_slice(&read_given(key)?).map_err(|error| unusable(key, &error))?;
-    CertifiedKey::from_der(chain, key_der, provider).map_err(|error| unusable(key, &error))
-}
-
-fn read_given(path: &Path) -> Result<Vec<u8>, Error> {
-    let read = read_small(path).map_err(|error| unusable(path, &error))?;
-    read.ok_or_else(|| unusable(path, &"does not exist"))
-}
-
-fn unusable(path: &Path, why: &dyn fmt::Display) -> Error {
-    Error::File {
-        path: path.to_owned(),
-        why: why.to_string(),
-    }
-}
-
-fn stamps(certificate: &Path, key: &Path) -> Stamps {
-    [certificate, key].map(|path| {
-        let about = fs::metadata(path).ok()?;
-        Some((about.modified().ok()?, about.len()))
-    })
 }
 
 fn info(connection: &ServerConnection) -> TlsInfo {

@@ -1,10 +1,12 @@
-//! The web port: so far, how the box is (`/health`) and its figures (`/metrics`), for programs that watch it.
+//! The web ports: how the box is (`/health`) and its figures (`/metrics`), for programs that watch it, and what other
+//! machines look for at well-known places (`well_known`).
 //!
-//! Plain HTTP that anyone on the network can read, so no address and no name is in what it says. Connections come from
+//! Anyone on the network can read it, so no address and no name is in what it says. Connections come from
 //! `net`'s listener with its limits; each has a deadline as a whole, so that a slow client holds nothing. What is asked
 //! of the store is asked on a blocking thread, few at a time, and a panic there is that request's alone.
 
 pub mod metrics;
+mod well_known;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,12 +27,14 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::clock::{Clock, Now};
+use crate::mail::address::Domain;
 use crate::maillog::Tally;
 use crate::net::Counters;
 use crate::net::limits::Limiter;
 use crate::net::listener::Carry;
 use crate::net::shutdown::{Phase, Token};
 use crate::net::stream::Stream;
+use crate::net::tls::Tls;
 use crate::space::{self, House};
 use crate::store::types::Level;
 use crate::store::{self, Store};
@@ -74,6 +78,21 @@ pub struct Sources {
     pub limiter: Limiter,
     /// Names of all services.
     pub services: Vec<&'static str>,
+    /// Certificates, and what authorities ask for them.
+    pub tls: Arc<Tls>,
+    /// The box's name.
+    pub hostname: Domain,
+    /// Domains whose mail is stored here.
+    pub domains: Vec<Domain>,
+}
+
+/// What the listener does with connections of the web ports.
+#[expect(missing_debug_implementations, reason = "functions show nothing")]
+pub struct Carries {
+    /// Of the one in plain.
+    pub plain: Carry,
+    /// Of the one with TLS.
+    pub tls: Carry,
 }
 
 #[derive(Clone, Debug)]
@@ -82,23 +101,33 @@ struct Web {
     reads: Arc<Semaphore>,
 }
 
-/// What the listener does with a connection of the web port.
-pub fn carry(sources: Sources) -> Carry {
-    let router = router(sources);
-    Arc::new(move |stream, _: SocketAddr, token| Box::pin(serve(stream, router.clone(), token)))
-}
-
-fn router(sources: Sources) -> Router {
+/// Pages for both ports.
+pub fn carry(sources: Sources) -> Carries {
     let web = Web {
         sources: Arc::new(sources),
         reads: Arc::new(Semaphore::new(READS_MAX)),
     };
+    Carries {
+        plain: carry_to(well_known::in_plain(router()).with_state(web.clone())),
+        tls: carry_to(well_known::with_tls(router()).with_state(web)),
+    }
+}
+
+fn carry_to(router: Router) -> Carry {
+    Arc::new(move |stream, _: SocketAddr, token| Box::pin(serve(stream, router.clone(), token)))
+}
+
+/// What both have.
+fn router() -> Router<Web> {
     Router::new()
         .route("/health", get(health))
         .route("/metrics", get(figures))
-        .fallback(async || (StatusCode::NOT_FOUND, "Not found\n"))
+        .fallback(not_found)
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "GET only\n"))
-        .with_state(web)
+}
+
+async fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "Not found\n").into_response()
 }
 
 /// One connection, request after request, until it ends, its life is over or the daemon stops.

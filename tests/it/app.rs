@@ -33,6 +33,7 @@ pub(super) fn settings(data: &Path) -> Settings {
         &mut listen.pop3,
         &mut listen.pop3s,
         &mut listen.web,
+        &mut listen.web_tls,
     ] {
         *addresses = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
     }

@@ -30,6 +30,7 @@ fn settings(data: &Path) -> Settings {
         "pop3",
         "pop3s",
         "web",
+        "web_tls",
     ];
     let none: Vec<String> = ports.iter().map(|port| format!("{port} = []")).collect();
     let text = format!(

@@ -2,23 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use heimpost::app::App;
-use heimpost::clock::Wall;
-use heimpost::mail::address::Address;
+use heimpost::clock::{Clock, Wall};
+use heimpost::config::TlsSource;
+use heimpost::mail::address::{Address, Domain};
 use heimpost::mail::ids::AccountId;
 use heimpost::maillog::Tallied;
 use heimpost::net::Counted;
+use heimpost::net::ca::{Authority, Subject};
 use heimpost::net::shutdown::Stopped;
 use heimpost::space::{House, State};
-use heimpost::store::types::{Account, Fill, Language, Level, Subject};
+use heimpost::store::types::{self, Account, Fill, Language, Level};
+use heimpost::trust::sts_policy::Policy;
 use heimpost::web::metrics::Figures;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
-use crate::app;
+use crate::app::{self, stop};
+use crate::net::toy::client_trusting;
 
 /// Far more than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,7 +65,7 @@ impl Rig {
     }
 
     async fn stop(self) -> Stopped {
-        self.app.stop(std::future::pending()).await
+        stop(self.app).await
     }
 }
 
@@ -161,7 +168,7 @@ async fn health_and_figures_of_a_box_that_is_well() {
     assert_eq!(rig.stop().await, Stopped::Clean);
 }
 
-fn state(subject: Subject, level: Level, used: u64) -> State {
+fn state(subject: types::Subject, level: Level, used: u64) -> State {
     State {
         subject,
         fill: Fill {
@@ -184,11 +191,14 @@ fn figures_of_a_box_that_fills_up() {
             quota_bytes: None,
             created: Wall(1_800_000_000),
         };
-        (account, state(Subject::Account(AccountId(id)), level, used))
+        (
+            account,
+            state(types::Subject::Account(AccountId(id)), level, used),
+        )
     };
     let figures = Figures {
         house: Some(House {
-            card: state(Subject::Card, Level::Notice, 160),
+            card: state(types::Subject::Card, Level::Notice, 160),
             accounts: vec![account(1, Level::Ok, 3), account(2, Level::Full, 201)],
         }),
         faults: 7,
@@ -276,6 +286,86 @@ async fn what_else_is_asked() {
     }
     assert_eq!(rig.app.counted().panics, 0);
     assert_eq!(rig.stop().await, Stopped::Clean);
+}
+
+/// What an HTTPS client hears that trusts this authority and asks for this host.
+async fn get_securely(app: &App, authority: &str, host: &str, path: &str) -> String {
+    let connector = TlsConnector::from(Arc::new(client_trusting(authority)));
+    let stream = TcpStream::connect(app::address_of(app, "web_tls"))
+        .await
+        .unwrap();
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let mut stream = connector.connect(name, stream).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:443\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    let read = timeout(PATIENCE, stream.read_to_string(&mut text)).await;
+    read.unwrap().unwrap();
+    text
+}
+
+#[tokio::test]
+async fn the_same_over_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = app::settings(&dir.path().join("data"));
+    let app = app::start(&settings).await;
+    let authority = std::fs::read_to_string(settings.data.join("tls/ca.pem")).unwrap();
+    let table = [
+        ("localhost", "/health", "200 OK"),
+        ("localhost", "/metrics", "200 OK"),
+        (
+            "localhost",
+            "/.well-known/acme-challenge/x",
+            "404 Not Found",
+        ),
+        // Nobody out there would accept the box's own certificate, so nobody is told to insist on it.
+        (
+            "heimpost.local",
+            "/.well-known/mta-sts.txt",
+            "404 Not Found",
+        ),
+    ];
+    for (host, path, status) in table {
+        let response = get_securely(&app, &authority, host, path).await;
+        let expected = format!("HTTP/1.1 {status}\r\n");
+        assert!(response.starts_with(&expected), "{path}: {response}");
+    }
+    assert_eq!(stop(app).await, Stopped::Clean);
+}
+
+#[tokio::test]
+async fn policies_are_served_where_the_mail_host_has_a_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let domain = |name| Domain::parse(name).unwrap();
+    let subject = Subject {
+        hostname: "mail.example.org".to_owned(),
+        names: ["mta-sts.example.org", "mta-sts.example.net", "example.org"]
+            .map(str::to_owned)
+            .into(),
+        addresses: BTreeSet::new(),
+    };
+    let (now, hostname) = (Clock::system().now(), subject.hostname.clone());
+    let authority = Authority::open(dir.path(), "Another", now).unwrap();
+    authority.leaf(&subject, now).unwrap();
+    let mut settings = app::settings(&dir.path().join("data"));
+    settings.tls = TlsSource::Files {
+        certificate: dir.path().join("leaf.pem"),
+        key: dir.path().join("leaf.key"),
+    };
+    settings.domains = vec![domain("example.org")];
+    settings.hostname = domain(&hostname);
+    let app = app::start(&settings).await;
+    let get = |host| get_securely(&app, authority.pem(), host, "/.well-known/mta-sts.txt");
+    let served = get("mta-sts.example.org").await;
+    assert!(served.starts_with("HTTP/1.1 200 OK\r\n"), "{served}");
+    assert!(served.contains("content-type: text/plain\r\n"), "{served}");
+    let policy = Policy::enforce(&settings.hostname);
+    assert_eq!(body(&served), policy.text);
+    for other in ["mta-sts.example.net", "example.org"] {
+        let response = get(other).await;
+        assert!(response.starts_with("HTTP/1.1 404 "), "{response}");
+    }
+    assert_eq!(stop(app).await, Stopped::Clean);
 }
 
 #[tokio::test]

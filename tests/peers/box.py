@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("HEIMPOST_BIN", str(ROOT / "target/release/heimpost"))
-SERVICES = ["smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "web"]
+SERVICES = ["smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "web", "web_tls"]
 START_SECONDS = 30
 STOP_SECONDS = 20
 PASSWORD = "correct horse battery"

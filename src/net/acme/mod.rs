@@ -1,0 +1,3 @@
+//! Certificates from an authority that everybody knows, by ACME (RFC 8555).
+
+pub mod challenge;

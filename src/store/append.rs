@@ -1,16 +1,20 @@
 //! Appending: new messages come in, each to any number of mailboxes that share its blob.
 
-use super::blob;
+use super::blob::{self, RECORD_BYTES};
 use super::level::{Allowance, quota};
 use super::message::Ledger;
 use super::record::{Stored, Text};
 use super::space::Room;
+use super::spool;
 use super::tx::{ReadRows, Tx};
 use super::types::{Filed, Filing, QuotaRule};
-use super::{Append, Error, NewBlob, Result, Store};
+use super::{Append, Error, Result, Store};
 use crate::clock::Now;
 use crate::mail::flags::FlagBits;
 use crate::mail::ids::{AccountId, BlobId, MailboxId, Serial, Uid};
+
+/// About what a recipient of a spooled mail takes in the index.
+const SPOOL_RECIPIENT_BYTES: u64 = 256;
 
 /// An append whose texts are packed already, so that the writer has less to do.
 pub(super) struct Ready {
@@ -31,7 +35,8 @@ impl Ready {
         }
     }
 
-    /// Files the message everywhere it goes. The outer error is a fault; inner ones changed nothing.
+    /// Files the message everywhere it goes and spools it, unless every filing was refused. The outer error is a fault or
+    /// the spool's refusal; inner ones changed nothing.
     pub(super) fn carry_out(&self, tx: &mut Tx<'_>) -> Result<Vec<Result<Filed>>> {
         let mut blob = None;
         let mut results = Vec::with_capacity(self.texts.len());
@@ -45,7 +50,19 @@ impl Ready {
                 }
             }
         }
+        if results.is_empty() || results.iter().any(Result::is_ok) {
+            self.spool(tx, &mut blob)?;
+        }
         Ok(results)
+    }
+
+    fn spool(&self, tx: &mut Tx<'_>, blob: &mut Option<BlobId>) -> Result<()> {
+        spool::admit(tx, &self.append.spool, self.append.blob.room)?;
+        for new in &self.append.spool {
+            let id = self.refer(tx, blob)?;
+            spool::enter(tx, new, (id, self.append.blob.bytes()), self.now)?;
+        }
+        Ok(())
     }
 
     /// All checks of a filing, none of its changes.
@@ -61,7 +78,7 @@ impl Ready {
         Ok((ledger, flags))
     }
 
-    /// Stores the blob for its first filing, and counts a reference for every other.
+    /// Stores the blob for its first user, and counts a reference for every other.
     fn refer(&self, tx: &mut Tx<'_>, stored: &mut Option<BlobId>) -> Result<BlobId> {
         if let Some(blob) = *stored {
             blob::add_reference(tx, blob)?;
@@ -89,6 +106,15 @@ impl Ready {
             text: text.clone(),
         }
     }
+}
+
+/// Bytes that an append adds to the store.
+fn growth_bytes(append: &Append) -> u64 {
+    let spool = append.spool.iter().map(|new| {
+        let recipients = new.recipients.len() as u64;
+        RECORD_BYTES.saturating_add(recipients.saturating_mul(SPOOL_RECIPIENT_BYTES))
+    });
+    append.blob.growth_bytes().saturating_add(spool.sum())
 }
 
 fn file(tx: &mut Tx<'_>, mut ledger: Ledger, record: Stored, flags: FlagBits) -> Result<Filed> {
@@ -121,9 +147,8 @@ impl Store {
 
     pub(super) fn ready(&self, appends: Vec<Append>, now: Now) -> Result<Vec<Ready>> {
         for room in [Room::Mail, Room::House] {
-            let blobs = appends.iter().map(|append| &append.blob);
-            let blobs = blobs.filter(|blob| blob.room == room);
-            let growth: Vec<u64> = blobs.map(NewBlob::growth_bytes).collect();
+            let own = appends.iter().filter(|append| append.blob.room == room);
+            let growth: Vec<u64> = own.map(growth_bytes).collect();
             if !growth.is_empty() {
                 self.0.core.admit_bytes(growth.into_iter().sum(), room)?;
             }
@@ -135,6 +160,8 @@ impl Store {
     /// Files messages, all in one commit. The outer result is about the commit; the inner ones are per filing, in
     /// order of `appends` and their filings. Refused is what goes to a full account ([`Level::Full`]), so that one
     /// message may end above the quota; Trash takes [`TRASH_ROOM_PERCENT`] more even then.
+    ///
+    /// What is spooled with them goes in the same commit. If the spool has no room ([`Error::Limit`]), nothing is done.
     ///
     /// [`Level::Full`]: super::types::Level::Full
     /// [`TRASH_ROOM_PERCENT`]: super::level::TRASH_ROOM_PERCENT

@@ -103,7 +103,8 @@ impl Store {
     }
 
     /// Puts a backup back into `dir`, which must hold no store, and opens it. Every file is checked against the
-    /// manifest, and every mailbox gets a new UIDVALIDITY, for UIDs given after the backup may come again.
+    /// manifest, and every mailbox gets a new UIDVALIDITY, for UIDs given after the backup may come again. All spooled
+    /// mail is held ([`SpoolStage::Held`](super::spool::SpoolStage::Held)), for it may have been sent since.
     pub fn restore(backup: &Path, dir: &Path, options: &Options, now: Now) -> Result<Self> {
         if Self::exists(dir) {
             return Err(Error::Exists("a store in that directory"));
@@ -123,7 +124,7 @@ impl Store {
         sync_dir(&dir.join("volumes"))?;
         sync_dir(dir)?;
         let store = Self::open(dir, options, now)?;
-        store.bump_uid_validity_all(now)?;
+        store.begin_anew(now)?;
         Ok(store)
     }
 }
@@ -291,6 +292,9 @@ fn copy_index(dir: &Path, file: &str, from: &Snapshot) -> Result<Copied> {
         schema::GROWTH,
         schema::TOLD,
         schema::WAITING,
+        schema::SPOOL,
+        schema::SPOOL_RECIPIENTS,
+        schema::SENT_COPIES,
         IDS,
         STAGE,
         PLACES,

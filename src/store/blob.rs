@@ -30,7 +30,7 @@ pub(super) const SHARED: TableDefinition<'_, u64, u32> = TableDefinition::new("s
 pub(super) const GARBAGE: TableDefinition<'_, u64, ()> = TableDefinition::new("garbage");
 
 /// About what a message takes in the index.
-const RECORD_BYTES: u64 = 1 << 10;
+pub(super) const RECORD_BYTES: u64 = 1 << 10;
 
 /// First bytes of a SHA-256.
 pub(super) type Digest = [u8; 16];

@@ -8,6 +8,7 @@ mod aside;
 mod blobs;
 mod mailboxes;
 mod messages;
+mod spool;
 
 use std::fmt;
 use std::ops::Deref;
@@ -58,7 +59,7 @@ pub enum Invariant {
     BlobReferences = 17,
     /// Every reference leads to a blob that can be read whole and has the digest that it was stored with.
     BlobPresent = 18,
-    /// Every blob is in one place, and a record refers to it or it waits for its removal.
+    /// Every blob is in one place, and something refers to it or it waits for its removal.
     BlobWanted = 19,
     /// Every piece in a volume belongs to a blob, and the volume's count of bytes is right.
     VolumeWhole = 20,
@@ -69,6 +70,10 @@ pub enum Invariant {
     Aside = 22,
     /// What is remembered of growth, of warnings and of who waits is of the card or of an account that exists.
     Remembered = 23,
+    /// Every spooled mail has recipients, counted from 0, and no recipient is without its mail.
+    Spool = 24,
+    /// What is remembered of copies in Sent is of an account that exists or is being removed.
+    SentCopies = 25,
 }
 
 /// An invariant that does not hold.
@@ -98,6 +103,8 @@ pub struct Report {
     pub messages: u64,
     /// Blobs seen.
     pub blobs: u64,
+    /// Spooled mails seen.
+    pub spooled: u64,
     /// What does not hold; the first [`VIOLATIONS_MAX`].
     pub violations: Vec<Violation>,
 }
@@ -136,6 +143,7 @@ impl Snapshot {
         mailboxes::check(self, &mut report)?;
         let mut references = messages::check(self, &mut report)?;
         aside::check(self, &mut report, &mut references)?;
+        spool::check(self, &mut report, &mut references)?;
         messages::check_references(self, &mut report, &references)?;
         Ok((report, references))
     }

@@ -66,6 +66,8 @@ pub(super) struct Index {
     health: Mutex<Health>,
     /// Who hears of changed levels.
     level_wakes: Mutex<Vec<Wake>>,
+    /// Who hears of spooled mail.
+    spool_wakes: Mutex<Vec<Wake>>,
     pub(super) rules: Rules,
     pub(super) bus: Bus,
     pub(super) pins: Pins,
@@ -81,6 +83,7 @@ impl Index {
             unsettled: AtomicBool::new(false),
             health: Mutex::new(Health::default()),
             level_wakes: Mutex::default(),
+            spool_wakes: Mutex::default(),
             rules: Rules::new(options),
             bus: Bus::default(),
             pins: Pins::default(),
@@ -155,34 +158,28 @@ impl Index {
             self.bus.broadcast(account, change);
         }
         if changed_level {
-            self.wake_for_level();
+            wake_all(&self.level_wakes);
+        }
+        if effects.has_spooled {
+            wake_all(&self.spool_wakes);
         }
         self.due.add(effects.staged, effects.garbage);
     }
 
     /// Calls `wake` after every change of a level.
     pub(super) fn on_level(&self, wake: Wake) {
-        let mut wakes = self.lock_level_wakes();
-        wakes.push(wake);
+        lock(&self.level_wakes).push(wake);
     }
 
-    fn wake_for_level(&self) {
-        let wakes = self.lock_level_wakes().clone();
-        for wake in wakes {
-            wake.wake();
-        }
+    /// Calls `wake` after every commit that spooled a mail.
+    pub(super) fn on_spool(&self, wake: Wake) {
+        lock(&self.spool_wakes).push(wake);
     }
 
     /// Tells everyone that the card's level is another one.
     pub(super) fn tell_card_level(&self) {
         self.bus.broadcast_to_all(Change::Level);
-        self.wake_for_level();
-    }
-
-    fn lock_level_wakes(&self) -> MutexGuard<'_, Vec<Wake>> {
-        self.level_wakes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        wake_all(&self.level_wakes);
     }
 
     /// After an error of a commit: reports it and makes sure that the next one has a database that works.
@@ -236,7 +233,19 @@ impl Index {
     }
 
     fn lock_health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.health)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A wake may come back for another snapshot, so the list is not held.
+fn wake_all(wakes: &Mutex<Vec<Wake>>) {
+    let wakes = lock(wakes).clone();
+    for wake in wakes {
+        wake.wake();
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Error, Result};
 type Step = fn(&mut Tx<'_>) -> Result<()>;
 
 /// The n-th step leads from version n to version n + 1.
-const STEPS: &[Step] = &[begin, add_levels];
+const STEPS: &[Step] = &[begin, add_levels, add_spool];
 
 /// Version 0 is an empty store.
 fn begin(tx: &mut Tx<'_>) -> Result<()> {
@@ -36,6 +36,11 @@ fn add_levels(tx: &mut Tx<'_>) -> Result<()> {
         counters.insert(key, row.finish().as_slice())?;
     }
     Ok(())
+}
+
+/// Version 3: mail can wait to be sent.
+fn add_spool(tx: &mut Tx<'_>) -> Result<()> {
+    schema::create_tables(tx)
 }
 
 /// Makes the rows of a store readable by this program, in the transaction that opens it.

@@ -4,7 +4,7 @@ use super::change::Change;
 use super::counters::next_uid_validity;
 use super::mailbox::{MailboxRow, names};
 use super::tx::Tx;
-use super::{Result, Store};
+use super::{Result, Store, spool};
 use crate::clock::Now;
 
 fn bump_all(tx: &mut Tx<'_>, now: Now) -> Result<()> {
@@ -20,6 +20,15 @@ fn bump_all(tx: &mut Tx<'_>, now: Now) -> Result<()> {
 }
 
 impl Store {
+    /// What a store needs first when it comes out of a backup, in one commit: new UIDVALIDITY for every mailbox
+    /// ([`Store::bump_uid_validity_all`]), and all spooled mail held, since it may have been sent after the backup.
+    pub(super) fn begin_anew(&self, now: Now) -> Result<()> {
+        self.0.commit(move |tx| {
+            bump_all(tx, now)?;
+            spool::hold_all(tx)
+        })
+    }
+
     /// Gives every mailbox a new UIDVALIDITY, higher than any before: after a restore, UIDs that clients know from
     /// later than the backup would else come again for other messages (RFC 3501 2.3.1.1). Needs a set clock to be
     /// higher than those too that were given after the backup.

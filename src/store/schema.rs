@@ -12,7 +12,7 @@
 //! | `account_keys` | `Address::lookup_key` | account |
 //! | `devices` | account, device | name text, policy, created int, last seen option, bit used POP3, verifier |
 //! | `aliases` | `from` | count uint, addresses text |
-//! | `counters` | kind, id | 0: highest UIDVALIDITY; 1 account: modseq, bytes, messages, level byte; 2 mailbox: see `MailboxCounters`; 3 age clock: seconds uint, wall int; 4 card: level byte |
+//! | `counters` | kind, id | 0: highest UIDVALIDITY; 1 account: modseq, bytes, messages, level byte; 2 mailbox: see `MailboxCounters`; 3 age clock: seconds uint, wall int; 4 card: level byte; 5 queue's clock: see `spool::ClockRow` |
 //! | `mailboxes` | mailbox | account uint, name text, special use uint, UIDVALIDITY uint, keywords |
 //! | `mailbox_names` | account, name | mailbox |
 //! | `subscriptions` | account, name | nothing |
@@ -28,6 +28,9 @@
 //! | `aside_runs` | run | see `aside::RunRow` |
 //! | `aside` | run, serial | see `aside::AsideRow` |
 //! | `aside_moves` | run, serial | mailbox that it was moved from |
+//! | `spool` | mail | see `spool::MailRow` |
+//! | `spool_recipients` | mail, index from 0 | see `spool::RecipientRow` |
+//! | `sent_copies` | account, first bytes of the Message-ID's SHA-256 (big-endian) | serial: a copy in Sent that the server filed |
 //!
 //! A level byte is 0 ok, 1 notice, 2 warning, 3 full, 4 fault. A subject is 0 the card (id 0) or 1 an account.
 //!
@@ -43,7 +46,7 @@ use super::types::Subject;
 use super::{Result, blob};
 
 /// Version of the whole on-disk format; see `migrate`.
-pub(super) const FORMAT_VERSION: u64 = 2;
+pub(super) const FORMAT_VERSION: u64 = 3;
 
 /// Name of the format version in [`META`].
 pub(super) const META_FORMAT: &str = "format";
@@ -70,6 +73,8 @@ pub(super) const OF_MAILBOX: u8 = 2;
 pub(super) const OF_AGE_CLOCK: u8 = 3;
 /// Kind in [`COUNTERS`]: the card (identifier 0).
 pub(super) const OF_CARD: u8 = 4;
+/// Kind in [`COUNTERS`]: the clock by which the queue's times are (identifier 0).
+pub(super) const OF_SPOOL_CLOCK: u8 = 5;
 
 pub(super) const MAILBOXES: TableDefinition<'_, u32, Bytes> = TableDefinition::new("mailboxes");
 pub(super) const MAILBOX_NAMES: TableDefinition<'_, (u32, &str), u32> =
@@ -97,6 +102,12 @@ pub(super) const ASIDE_MOVES: TableDefinition<'_, (u32, u64), u32> =
 pub(super) const GROWTH: TableDefinition<'_, (u8, u32, u32), u64> = TableDefinition::new("growth");
 pub(super) const TOLD: TableDefinition<'_, (u8, u32), Bytes> = TableDefinition::new("told");
 pub(super) const WAITING: TableDefinition<'_, (u32, &str), Bytes> = TableDefinition::new("waiting");
+
+pub(super) const SPOOL: TableDefinition<'_, u64, Bytes> = TableDefinition::new("spool");
+pub(super) const SPOOL_RECIPIENTS: TableDefinition<'_, (u64, u32), Bytes> =
+    TableDefinition::new("spool_recipients");
+pub(super) const SENT_COPIES: TableDefinition<'_, (u32, u128), u64> =
+    TableDefinition::new("sent_copies");
 
 /// How [`GROWTH`] and [`TOLD`] name a subject.
 pub(super) fn subject_key(subject: Subject) -> (u8, u32) {
@@ -130,5 +141,8 @@ pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
     tx.write(GROWTH)?;
     tx.write(TOLD)?;
     tx.write(WAITING)?;
+    tx.write(SPOOL)?;
+    tx.write(SPOOL_RECIPIENTS)?;
+    tx.write(SENT_COPIES)?;
     blob::create_tables(tx)
 }

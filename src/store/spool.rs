@@ -1,13 +1,23 @@
 //! The spool: mail that waits to be sent to other hosts, with its recipients and what was tried last.
 //!
 //! A spooled mail refers to its blob as a record does, so that local copies, the copy in Sent and the spool share it.
-//! It counts in nobody's quota. A mail enters with [`crate::store::Append`], in the commit that files its local copies;
-//! changes and the reports that they cause are one commit ([`Store::update_spool`]). When things are due is the queue's
-//! matter: its times are stored as it gives them.
+//! It counts in nobody's quota, and goes out even when the account that submitted it is gone. A mail enters with
+//! [`crate::store::Append`], in the commit that files its local copies; changes and the reports that they cause are one
+//! commit ([`Store::update_spool`]). When things are due is the queue's matter: its times are stored as it gives them.
+
+mod reader;
+mod rows;
 
 use std::time::Duration;
 
-use super::{Append, Result, Snapshot, Store};
+use redb::ReadableTableMetadata;
+
+use super::blob;
+use super::schema::SPOOL;
+use super::space::Room;
+use super::tx::{Kind, ReadRows, Tx};
+use super::types::QuotaRule;
+use super::{Append, Error, Result, Snapshot, Store};
 use crate::clock::{Now, Wall};
 use crate::mail::address::{Address, ReversePath};
 use crate::mail::ids::{AccountId, BlobId, SpoolId};
@@ -15,8 +25,14 @@ use crate::mail::report::{Notify, Return};
 use crate::mail::transport::{BodyType, HeaderType, Priority};
 use crate::wake::Wake;
 
-/// Most mails in the spool; beyond it none is taken ([`super::Error::Limit`]).
+pub use reader::SpoolReader;
+pub(super) use rows::{ClockRow, MailRow, RecipientRow};
+
+/// Most mails in the spool; beyond it none is taken ([`super::Error::Limit`]) but what the house itself writes.
 pub const SPOOL_MAILS_MAX: u64 = 100_000;
+
+/// Most recipients of a spooled mail.
+pub const SPOOL_RECIPIENTS_MAX: usize = 10_000;
 
 /// A mail that is to be spooled; the message is the append's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,47 +152,207 @@ pub struct SpoolUpdate {
     pub is_over: bool,
 }
 
+/// Whether these mails may enter, whose message was taken for `room`.
+pub(super) fn admit(rows: &impl ReadRows, new: &[NewSpool], room: Room) -> Result<()> {
+    for mail in new {
+        match mail.recipients.len() {
+            0 => return Err(Error::Refused("a mail to nobody cannot be spooled")),
+            1..=SPOOL_RECIPIENTS_MAX => {}
+            _ => return Err(Error::Limit("recipients of a spooled mail")),
+        }
+    }
+    let mails = rows.read(SPOOL)?.len()?.saturating_add(new.len() as u64);
+    if room == Room::Mail && mails > SPOOL_MAILS_MAX {
+        return Err(Error::Limit("mails in the spool"));
+    }
+    Ok(())
+}
+
+/// Spools a mail whose blob's reference the caller has counted.
+pub(super) fn enter(
+    tx: &mut Tx<'_>,
+    new: &NewSpool,
+    (blob, blob_bytes): (BlobId, u64),
+    now: Now,
+) -> Result<()> {
+    let id = SpoolId(tx.next_id(Kind::Spool)?);
+    let row = MailRow {
+        new: NewSpool {
+            recipients: Vec::new(),
+            ..new.clone()
+        },
+        blob,
+        bytes: blob_bytes.saturating_add(new.prefix.len() as u64),
+        spooled: now.stamp(),
+        arrived: None,
+    };
+    row.save(tx, id)?;
+    for (index, recipient) in (0..).zip(&new.recipients) {
+        let row = RecipientRow {
+            recipient: recipient.clone(),
+            state: SpoolState::new(),
+        };
+        row.save(tx, (id, index))?;
+    }
+    tx.note_spooled();
+    Ok(())
+}
+
+impl SpoolState {
+    /// That of a recipient of a new mail.
+    fn new() -> Self {
+        Self {
+            stage: SpoolStage::Waiting(Duration::ZERO),
+            attempts: 0,
+            delay_told: false,
+            last: None,
+        }
+    }
+}
+
+fn update(tx: &mut Tx<'_>, update: &SpoolUpdate) -> Result<()> {
+    let id = update.mail;
+    let Some(mut mail) = MailRow::find(tx, id)? else {
+        return Ok(());
+    };
+    if update.is_over {
+        return remove(tx, id, mail.blob);
+    }
+    if mail.arrived != Some(update.arrived) {
+        mail.arrived = Some(update.arrived);
+        mail.save(tx, id)?;
+    }
+    for (index, state) in &update.states {
+        let index = u32::try_from(*index).unwrap_or(u32::MAX);
+        let recipient = RecipientRow::find(tx, (id, index))?;
+        let mut recipient = recipient.ok_or(Error::NotFound("the spooled mail's recipient"))?;
+        if recipient.state != *state {
+            recipient.state = state.clone();
+            recipient.save(tx, (id, index))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(tx: &mut Tx<'_>, id: SpoolId, blob: BlobId) -> Result<()> {
+    RecipientRow::remove_all(tx, id)?;
+    MailRow::remove(tx, id)?;
+    blob::release(tx, blob)
+}
+
+/// Keeps back all that waits.
+pub(super) fn hold_all(tx: &mut Tx<'_>) -> Result<()> {
+    for (key, mut row) in RecipientRow::all(tx)? {
+        if matches!(row.state.stage, SpoolStage::Waiting(_)) {
+            row.state.stage = SpoolStage::Held;
+            row.save(tx, key)?;
+        }
+    }
+    Ok(())
+}
+
+fn assemble(rows: &impl ReadRows, id: SpoolId, row: MailRow) -> Result<SpoolMail> {
+    let MailRow {
+        mut new,
+        blob,
+        bytes,
+        spooled,
+        arrived,
+    } = row;
+    let mut states = Vec::new();
+    for row in RecipientRow::of_mail(rows, id)? {
+        new.recipients.push(row.recipient);
+        states.push(row.state);
+    }
+    Ok(SpoolMail {
+        id,
+        new,
+        blob,
+        bytes,
+        spooled,
+        arrived,
+        states,
+    })
+}
+
 impl Store {
     /// Saves the clock's reading, changes of spooled mails, and what they cause (reports to senders), in one commit, all
-    /// or none. An update of a mail that is gone is passed over.
+    /// or none. An update of a mail that is gone is passed over, and so is a report's filing whose mailbox is.
+    ///
+    /// Reports go beyond quotas and use the card's reserve if they were begun with [`Store::begin_own_blob`]: without
+    /// any, this works on a full card as deletes do. [`Error::NotFound`] if a mail has no recipient of that index.
     pub fn update_spool(
         &self,
         clock: SpoolClock,
         updates: Vec<SpoolUpdate>,
-        reports: Vec<Append>,
+        mut reports: Vec<Append>,
         now: Now,
     ) -> Result<()> {
-        let _ = (clock, updates, reports, now);
-        todo!()
+        for filing in reports.iter_mut().flat_map(|report| &mut report.filings) {
+            filing.quota = QuotaRule::Exceed;
+        }
+        self.0.core.space.make_way()?;
+        let ready = self.ready(reports, now)?;
+        self.0.commit(move |tx| {
+            ClockRow::write(tx, clock)?;
+            for one in &updates {
+                update(tx, one)?;
+            }
+            for report in &ready {
+                let filed = report.carry_out(tx)?.into_iter();
+                for result in filed {
+                    result
+                        .map(drop)
+                        .or_else(|error| error.pass_over_not_found())?;
+                }
+            }
+            Ok(())
+        })
     }
 
-    /// Calls `wake` after every commit that spooled a mail.
+    /// Calls `wake` after every commit that spooled a mail, for as long as the store is open.
     pub fn on_spool(&self, wake: Wake) {
-        let _ = wake;
-        todo!()
+        self.0.index.on_spool(wake);
+    }
+
+    /// Opens a spooled mail for reading, prefix and blob as one. [`Error::NotFound`] if it is gone.
+    pub fn read_spooled(&self, mail: &SpoolMail) -> Result<SpoolReader> {
+        Ok(SpoolReader::new(
+            mail.new.prefix.clone(),
+            self.blob(mail.blob)?,
+        ))
+    }
+}
+
+impl Error {
+    fn pass_over_not_found(self) -> Result<()> {
+        if matches!(self, Self::NotFound(_)) {
+            return Ok(());
+        }
+        Err(self)
     }
 }
 
 impl Snapshot {
     /// The reading of the queue's clock that was saved last.
     pub fn spool_clock(&self) -> Result<SpoolClock> {
-        todo!()
+        ClockRow::read(self)
     }
 
     /// Up to `limit` spooled mails from number `from` on, ascending.
     pub fn spool(&self, from: SpoolId, limit: usize) -> Result<Vec<SpoolMail>> {
-        let _ = (from, limit);
-        todo!()
+        let rows = MailRow::range(self, from, limit)?.into_iter();
+        rows.map(|(id, row)| assemble(self, id, row)).collect()
     }
 
     /// One spooled mail; `None` if it is gone.
     pub fn spool_mail(&self, id: SpoolId) -> Result<Option<SpoolMail>> {
-        let _ = id;
-        todo!()
+        let row = MailRow::find(self, id)?;
+        row.map(|row| assemble(self, id, row)).transpose()
     }
 
     /// Number of spooled mails.
     pub fn spool_len(&self) -> Result<u64> {
-        todo!()
+        Ok(self.read(SPOOL)?.len()?)
     }
 }

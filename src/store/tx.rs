@@ -79,6 +79,8 @@ pub(super) enum Kind {
     StreamedBlob = 5,
     /// Runs that set messages aside.
     AsideRun = 6,
+    /// Mails in the spool.
+    Spool = 7,
 }
 
 impl Kind {
@@ -88,7 +90,7 @@ impl Kind {
         match self {
             Self::Account | Self::Device | Self::Mailbox | Self::AsideRun => 1,
             Self::Serial | Self::Blob => 256,
-            Self::StreamedBlob => 64,
+            Self::StreamedBlob | Self::Spool => 64,
         }
     }
 }
@@ -104,6 +106,7 @@ pub(super) struct Effects {
     pub(super) calls: Vec<Box<dyn FnOnce() + Send>>,
     pub(super) staged: Staged,
     pub(super) garbage: u64,
+    pub(super) has_spooled: bool,
 }
 
 /// The write transaction as one closure sees it.
@@ -197,6 +200,11 @@ impl<'t> Tx<'t> {
     /// A blob was listed for removal.
     pub(super) fn count_garbage(&mut self) {
         self.effects.garbage += 1;
+    }
+
+    /// A mail was spooled.
+    pub(super) fn note_spooled(&mut self) {
+        self.effects.has_spooled = true;
     }
 
     /// Tells the change bus once this is durable.

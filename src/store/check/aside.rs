@@ -2,7 +2,7 @@
 
 use redb::ReadableTable;
 
-use super::messages::{Reference, References};
+use super::messages::{Holder, References, count_reference};
 use super::{Invariant, Report};
 use crate::mail::ids::Serial;
 use crate::store::aside::{AsideRow, RunId, RunRow};
@@ -33,14 +33,7 @@ pub(super) fn check(
                 row.account, run.0
             )
         });
-        references
-            .entry(row.record.blob)
-            .and_modify(|reference| reference.count += 1)
-            .or_insert(Reference {
-                count: 1,
-                serial,
-                run: Some(run),
-            });
+        count_reference(references, row.record.blob, Holder::Aside(run, serial));
     }
     Ok(())
 }

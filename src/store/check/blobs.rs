@@ -5,9 +5,10 @@ use std::sync::PoisonError;
 
 use ring::digest::{Context, SHA256};
 
-use super::messages::{Reference, References};
+use super::messages::{Holder, Reference, References};
 use super::{Invariant, Report};
 use crate::mail::ids::BlobId;
+use crate::store::spool::MailRow;
 use crate::store::staged::Staged;
 use crate::store::volume::{STREAMED, Volume};
 use crate::store::{Result, Snapshot, Store, blob};
@@ -50,7 +51,7 @@ pub(super) fn check(store: &Store, report: &mut Report) -> Result<()> {
             // It may have gone since the snapshot was taken.
             && is_still_there(&store.snapshot()?, reference)?
         {
-            let text = || format!("blob {blob} of message {}: {text}", reference.serial);
+            let text = || format!("blob {blob} of {:?}: {text}", reference.holder);
             report.expect(false, Invariant::BlobPresent, text);
         }
     }
@@ -58,9 +59,10 @@ pub(super) fn check(store: &Store, report: &mut Report) -> Result<()> {
 }
 
 fn is_still_there(snapshot: &Snapshot, reference: &Reference) -> Result<bool> {
-    match reference.run {
-        Some(run) => snapshot.is_aside(run, reference.serial),
-        None => Ok(snapshot.record(reference.serial)?.is_some()),
+    match reference.holder {
+        Holder::Record(serial) => Ok(snapshot.record(serial)?.is_some()),
+        Holder::Aside(run, serial) => snapshot.is_aside(run, serial),
+        Holder::Spool(mail) => Ok(MailRow::find(snapshot, mail)?.is_some()),
     }
 }
 

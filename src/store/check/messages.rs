@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::ReadableTable;
 
 use super::{Invariant, Report};
-use crate::mail::ids::{AccountId, BlobId, MailboxId, Serial};
+use crate::mail::ids::{AccountId, BlobId, MailboxId, Serial, SpoolId};
 use crate::store::aside::RunId;
 use crate::store::blob;
 use crate::store::counters::{AccountCounters, Counters, MailboxCounters};
@@ -22,19 +22,36 @@ use crate::store::tx::ReadRows;
 use crate::store::types::{MessageRow, Usage};
 use crate::store::{Result, Snapshot};
 
+/// Something that refers to a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Holder {
+    /// A message.
+    Record(Serial),
+    /// A message that a run has set aside.
+    Aside(RunId, Serial),
+    /// A mail that waits to be sent.
+    Spool(SpoolId),
+}
+
 /// Who refers to a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Reference {
-    /// How many records and messages set aside do.
+    /// How many do.
     pub(in crate::store) count: u32,
     /// One of them.
-    pub(in crate::store) serial: Serial,
-    /// The run that has set that one aside, if one has.
-    pub(in crate::store) run: Option<RunId>,
+    pub(in crate::store) holder: Holder,
 }
 
-/// All blobs that records and messages set aside refer to.
+/// All blobs that something refers to.
 pub(in crate::store) type References = BTreeMap<BlobId, Reference>;
+
+/// Counts a reference.
+pub(super) fn count_reference(references: &mut References, blob: BlobId, holder: Holder) {
+    references
+        .entry(blob)
+        .and_modify(|reference| reference.count += 1)
+        .or_insert(Reference { count: 1, holder });
+}
 
 pub(super) fn check(snapshot: &Snapshot, report: &mut Report) -> Result<References> {
     for account in snapshot.accounts()? {
@@ -186,14 +203,7 @@ fn check_records(snapshot: &Snapshot, report: &mut Report) -> Result<References>
             continue;
         };
         check_record(snapshot, report, &record)?;
-        references
-            .entry(record.blob)
-            .and_modify(|reference| reference.count += 1)
-            .or_insert(Reference {
-                count: 1,
-                serial,
-                run: None,
-            });
+        count_reference(&mut references, record.blob, Holder::Record(serial));
     }
     let rows = snapshot.read(FLAGS)?.iter()?.count() as u64;
     report.expect(rows == records, Invariant::RowAndRecord, || {

@@ -8,6 +8,7 @@ use crate::mail::ids::Serial;
 use crate::store::change::{Change, Heard};
 use crate::store::faulty::{Failure, FaultyDisk};
 use crate::store::media::Directory;
+use crate::store::spool::SpoolClock;
 use crate::store::types::{Level, Subject, Thresholds};
 use crate::wake::Wake;
 
@@ -211,8 +212,7 @@ fn a_store_that_cannot_write_says_so_until_it_can() {
     assert_eq!((card(), woken.load(Ordering::SeqCst)), (Level::Ok, 2));
 }
 
-/// A store of version 1 that was kept: made by the program of its time with one account below, one at and one above
-/// its quota, devices, marks, expunges, shared and streamed blobs, and then cut off.
+/// A store that the program of its time made and left cut off; `tests/stores/README.md` says what is in each.
 fn unpack_store(version: u32, to: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/stores/{version}"));
     for name in ["index.redb", "volumes/0001.redb"] {
@@ -250,4 +250,33 @@ fn a_store_of_version_1_gets_levels_and_keeps_all_it_has() {
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.messages, report.blobs), (24, 23));
     assert!(snapshot.record(Serial(1)).unwrap().is_some());
+}
+
+#[test]
+fn a_store_of_version_2_gets_a_spool_and_keeps_all_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let media: Arc<dyn Media> = Arc::new(Directory::new(dir.path()).unwrap());
+    unpack_store(2, dir.path());
+    let store = Checked::new(open(&media, &Clock::virtual_at(START)));
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(
+        (snapshot.spool_len(), snapshot.spool_clock()),
+        (Ok(0), Ok(SpoolClock::default()))
+    );
+    let fills = store.fills().unwrap();
+    let levels: Vec<(Level, u64)> = fills
+        .iter()
+        .map(|(_, fill)| (fill.level, fill.used))
+        .collect();
+    assert_eq!(levels, [(Level::Notice, 110_380), (Level::Ok, 38)]);
+    assert_eq!(snapshot.setting("color"), Ok(Some(b"green".to_vec())));
+    assert_eq!(snapshot.aliases().unwrap().len(), 1);
+    let runs = snapshot.runs().unwrap();
+    assert_eq!(snapshot.aside_messages(runs[0].id).unwrap().len(), 2);
+    let report = store.check().unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!((report.messages, report.blobs, report.spooled), (15, 14, 0));
+    store
+        .undo_run(runs[0].id, Clock::virtual_at(START).now())
+        .unwrap();
 }

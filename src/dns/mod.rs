@@ -3,6 +3,16 @@
 //! The only module that names hickory. A question has an answer, no answer for good, or none for now; whoever asks never
 //! confuses the last two. An answer says whether DNSSEC vouches for it; one that fails validation is [`Failure::Bogus`] and
 //! counts as none for now (RFC 7672 2.1.2). Names are absolute: no search list, no hosts file.
+//!
+//! What DANE needs (MX, A, AAAA, TLSA) is validated here; TXT and PTR are not. [`network`] says what happens where the
+//! system's servers know nothing of DNSSEC.
+
+mod network;
+mod serve;
+mod zone;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,7 +26,7 @@ pub struct Settings {
     pub servers: Vec<std::net::SocketAddr>,
     /// Whether answers are validated here (RFC 4035 4.3).
     pub dnssec: bool,
-    /// File with DS or DNSKEY records of trust anchors, instead of the root's that are built in.
+    /// File with DNSKEY records of trust anchors, instead of the root's that are built in.
     pub trust_anchor: Option<std::path::PathBuf>,
 }
 
@@ -91,48 +101,231 @@ pub struct Tlsa {
     pub data: Vec<u8>,
 }
 
+/// Why there is no resolver.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The file with trust anchors cannot be used.
+    #[error("dns.trust_anchor {path}: {why}")]
+    TrustAnchor {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The system names no servers, or what it says cannot be understood.
+    #[error("the name servers cannot be had from the system: {0}")]
+    System(String),
+    /// A line of a zone in text.
+    #[error("line {line} of the zone: {why}")]
+    Zone {
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+}
+
 /// Asks. Cheap to clone; clones share a cache.
 #[derive(Clone, Debug)]
 pub struct Resolver(Arc<Inner>);
 
 #[derive(Debug)]
 enum Inner {
-    // hickory and the zone of tests
+    Network(Box<network::Network>),
+    Zone(zone::Served),
+}
+
+/// What may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Mx,
+    A,
+    Aaaa,
+    Txt,
+    Tlsa,
+    Ptr,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [
+        Self::Mx,
+        Self::A,
+        Self::Aaaa,
+        Self::Txt,
+        Self::Tlsa,
+        Self::Ptr,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mx => "MX",
+            Self::A => "A",
+            Self::Aaaa => "AAAA",
+            Self::Txt => "TXT",
+            Self::Tlsa => "TLSA",
+            Self::Ptr => "PTR",
+        }
+    }
+}
+
+/// What one record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Data {
+    Mx(Mx),
+    Address(IpAddr),
+    Txt(Vec<u8>),
+    Tlsa(Tlsa),
+    Name(Domain),
 }
 
 impl Resolver {
+    /// Asks the servers of the settings. Reads the trust anchor and `/etc/resolv.conf`; asks nothing yet.
+    pub fn new(settings: &Settings) -> Result<Self, SetupError> {
+        let network = network::Network::new(settings)?;
+        Ok(Self(Arc::new(Inner::Network(Box::new(network)))))
+    }
+
+    /// Answers from a zone given as text, for tests; [`zone`] describes it.
+    pub fn zone(text: &str) -> Result<Self, SetupError> {
+        let zone = zone::Zone::parse(text)?;
+        Ok(Self(Arc::new(Inner::Zone(zone::Served::new(zone)))))
+    }
+
     /// MX records of `domain`, aliases followed.
-    #[expect(clippy::unused_async, reason = "not written yet")]
     pub async fn mx(&self, domain: &Domain) -> Result<Answer<Mx>, Failure> {
-        let _ = (domain, &self.0);
-        todo!()
+        let answer = self.ask(domain.as_str(), Kind::Mx).await?;
+        Ok(answer.filter_map(|data| {
+            if let Data::Mx(mx) = data {
+                Some(mx)
+            } else {
+                None
+            }
+        }))
     }
 
-    /// A and AAAA records of a host, IPv6 first.
-    #[expect(clippy::unused_async, reason = "not written yet")]
+    /// A and AAAA records of a host, IPv6 first. If one of the questions has no answer for now, what the other found
+    /// is still good, unless DNSSEC vouches for it: then who suppresses one could make the host look unsigned.
     pub async fn addresses(&self, host: &Domain) -> Result<Answer<IpAddr>, Failure> {
-        let _ = host;
-        todo!()
+        let (v6, v4) = tokio::join!(
+            self.ask(host.as_str(), Kind::Aaaa),
+            self.ask(host.as_str(), Kind::A)
+        );
+        let both = match (v6, v4) {
+            (Ok(mut v6), Ok(v4)) => {
+                v6.records.extend(v4.records);
+                v6.is_authentic &= v4.is_authentic;
+                v6
+            }
+            (Ok(found), Err(other)) | (Err(other), Ok(found)) => {
+                if found.is_authentic && other.is_temporary() {
+                    return Err(other);
+                }
+                found
+            }
+            (Err(v6), Err(v4)) => return Err(weightier(v6, v4)),
+        };
+        Ok(both.filter_map(|data| {
+            if let Data::Address(address) = data {
+                Some(address)
+            } else {
+                None
+            }
+        }))
     }
 
-    /// TXT records, the strings of each joined.
-    #[expect(clippy::unused_async, reason = "not written yet")]
+    /// TXT records, the strings of each joined. Never authentic: nobody who asks for them cares.
     pub async fn txt(&self, name: &str) -> Result<Answer<Vec<u8>>, Failure> {
-        let _ = name;
-        todo!()
+        let answer = self.ask(name, Kind::Txt).await?;
+        Ok(answer.filter_map(|data| {
+            if let Data::Txt(text) = data {
+                Some(text)
+            } else {
+                None
+            }
+        }))
     }
 
     /// TLSA records of a name such as `_25._tcp.mail.example.org`.
-    #[expect(clippy::unused_async, reason = "not written yet")]
     pub async fn tlsa(&self, name: &str) -> Result<Answer<Tlsa>, Failure> {
-        let _ = name;
-        todo!()
+        let answer = self.ask(name, Kind::Tlsa).await?;
+        Ok(answer.filter_map(|data| {
+            if let Data::Tlsa(tlsa) = data {
+                Some(tlsa)
+            } else {
+                None
+            }
+        }))
     }
 
-    /// Names of an address (PTR).
-    #[expect(clippy::unused_async, reason = "not written yet")]
+    /// Names of an address (PTR), those that are no host names left out. Never authentic.
     pub async fn names(&self, address: IpAddr) -> Result<Answer<Domain>, Failure> {
-        let _ = address;
-        todo!()
+        let answer = self.ask(&reverse_name(address), Kind::Ptr).await?;
+        Ok(answer.filter_map(|data| {
+            if let Data::Name(name) = data {
+                Some(name)
+            } else {
+                None
+            }
+        }))
+    }
+
+    /// mail-auth on the same servers and the same cache. Its lookups are not validated. For a zone, a name server on
+    /// loopback is started at the first call, which must be within tokio and serves while that runtime lives.
+    pub fn authenticator(&self) -> Result<mail_auth::MessageAuthenticator, SetupError> {
+        Ok(mail_auth::MessageAuthenticator(match &*self.0 {
+            Inner::Network(network) => network.plain(),
+            Inner::Zone(zone) => network::Network::new(&Settings {
+                servers: vec![
+                    zone.address()
+                        .map_err(|e| SetupError::System(e.to_string()))?,
+                ],
+                dnssec: false,
+                trust_anchor: None,
+            })?
+            .plain(),
+        }))
+    }
+
+    async fn ask(&self, name: &str, kind: Kind) -> Result<Answer<Data>, Failure> {
+        match &*self.0 {
+            Inner::Network(network) => Box::pin(network.ask(name, kind)).await,
+            Inner::Zone(served) => served.zone().ask(name, kind),
+        }
+    }
+}
+
+impl<T> Answer<T> {
+    fn filter_map<U>(self, f: impl FnMut(T) -> Option<U>) -> Answer<U> {
+        Answer {
+            records: self.records.into_iter().filter_map(f).collect(),
+            is_authentic: self.is_authentic,
+        }
+    }
+}
+
+/// Of two failures for one host, the one to tell: what may pass goes first, then "no such record", which a name has
+/// whose other question was answered by NXDOMAIN in error.
+fn weightier(a: Failure, b: Failure) -> Failure {
+    let rank = |failure: &Failure| match failure {
+        Failure::Bogus { .. } => 3,
+        Failure::Temporary { .. } => 2,
+        Failure::NoRecord { .. } => 1,
+        Failure::NoName { .. } => 0,
+    };
+    if rank(&b) >= rank(&a) { b } else { a }
+}
+
+/// The name whose PTR records name an address (RFC 1035 3.5, RFC 3596 2.5).
+fn reverse_name(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+        }
+        IpAddr::V6(v6) => {
+            let nibbles = v6.octets().into_iter().rev();
+            let nibbles = nibbles.map(|byte| format!("{:x}.{:x}.", byte & 15, byte >> 4));
+            format!("{}ip6.arpa", nibbles.collect::<String>())
+        }
     }
 }

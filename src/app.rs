@@ -38,6 +38,7 @@ use crate::net::tls::{self, Certificate, Tls};
 use crate::net::{Counted, Counters};
 use crate::panel::Remote;
 use crate::store::{self, Store};
+use crate::trust::verify::Judge;
 use crate::web::Sources;
 
 /// Threads that run async work; it never blocks, so more would only wait for the same cores.
@@ -189,6 +190,7 @@ impl App {
         })?;
         let shared = Shared {
             gate: Gate::new(auth, clock.clone(), counters.clone()),
+            judge: Judge::without_dns(settings.hostname.clone()),
             clock: clock.clone(),
             tls,
             counters: counters.clone(),

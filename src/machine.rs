@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 
 use crate::auth::{Outcome, Request};
 use crate::clock::{Mono, Now};
+use crate::trust::verify;
 pub use crate::wake::Wake;
 
 /// About how many bytes one [`Session::poll_output`] call may add; a single line or blob piece may exceed it a little.
@@ -59,6 +60,8 @@ pub enum Event {
     /// Check credentials; answered by [`Answer::Authenticated`]. The driver limits how many run at once and delays
     /// the answer when failures are throttled.
     Authenticate(Request),
+    /// Judge a mail of others; answered by [`Answer::Verified`], in any case and in time.
+    Verify(Box<verify::Request>),
     /// Write what is pending, then close.
     Close,
 }
@@ -70,6 +73,8 @@ pub enum Answer {
     TlsStarted(TlsInfo),
     /// Credentials were checked.
     Authenticated(Outcome),
+    /// A mail was judged.
+    Verified(verify::Verdict),
 }
 
 /// Facts about a TLS connection.

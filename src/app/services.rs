@@ -103,6 +103,7 @@ fn smtp_sessions(
             recipients_max: settings.limits.recipients_max,
         },
         plaintext_without_tls: settings.auth.plaintext_without_tls,
+        checking: smtp::Checking::Off,
         router: Router::new(
             settings.domains.first().unwrap_or(&hostname).clone(),
             domains,

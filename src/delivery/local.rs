@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Now;
 use crate::mail::address::{Address, ReversePath};
-use crate::mail::flags::Flags;
+use crate::mail::flags::{Flags, SpecialUse};
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
 use crate::mail::trace;
@@ -42,6 +42,18 @@ pub struct Message {
     pub summary: Vec<u8>,
     /// Header fields in front of it, the same for all: Received, and what submission adds.
     pub head: Vec<u8>,
+    /// Where it belongs.
+    pub place: Place,
+}
+
+/// Where a message belongs in an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// INBOX.
+    #[default]
+    Inbox,
+    /// The mailbox for `\Junk`; INBOX if there is none.
+    Junk,
 }
 
 /// Whether `recipient` can take a message of `bytes` now; an unknown size is 0. If it stands for several accounts, one
@@ -69,7 +81,7 @@ pub fn deliver(
     let mut filings = Vec::with_capacity(accounts.len());
     for (account, recipient) in &accounts {
         filings.push(Filing {
-            mailbox: inbox(store, *account)?.id,
+            mailbox: mailbox(store, *account, message.place)?.id,
             flags: Flags::default(),
             internal_date: now.stamp(),
             prefix: prefix(&envelope.from, recipient, &message.head),
@@ -113,6 +125,16 @@ fn quota_rule<'a>(
         }
     }
     refusal.map_or(Ok(QuotaRule::Enforce), Err)
+}
+
+fn mailbox(store: &Store, account: AccountId, place: Place) -> store::Result<Mailbox> {
+    if place == Place::Junk {
+        let mut all = store.snapshot()?.mailboxes(account)?.into_iter();
+        if let Some(junk) = all.find(|one| one.special_use == Some(SpecialUse::Junk)) {
+            return Ok(junk);
+        }
+    }
+    inbox(store, account)
 }
 
 pub(super) fn inbox(store: &Store, account: AccountId) -> store::Result<Mailbox> {
@@ -182,6 +204,7 @@ mod tests {
                 blob: received.blob,
                 summary: received.summary,
                 head: b"X: y\r\n".to_vec(),
+                place: Place::Inbox,
             };
             let envelope = Envelope {
                 from: None,

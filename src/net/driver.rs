@@ -24,6 +24,7 @@ use crate::net::gate::Gate;
 use crate::net::shutdown::{Phase, Token};
 use crate::net::stream::Stream;
 use crate::net::tls::Tls;
+use crate::trust::verify::Judge;
 
 /// Bytes read at once.
 pub const READ_BYTES_MAX: usize = 16 * 1024;
@@ -67,6 +68,8 @@ pub struct Shared {
     pub tls: Arc<Tls>,
     /// Where credentials are checked.
     pub gate: Gate,
+    /// Where mail of others is judged.
+    pub judge: Judge,
     /// What is counted.
     pub counters: Counters,
     /// Deadlines.
@@ -241,6 +244,13 @@ impl Connection<'_> {
                     () = self.token.reached(Phase::Aborting) => return Err(Ended::Aborted),
                 };
                 Ok(Stimulus::Answer(Answer::Authenticated(outcome)))
+            }
+            Event::Verify(request) => {
+                let verdict = tokio::select! {
+                    verdict = self.shared.judge.judge(*request) => verdict,
+                    () = self.token.reached(Phase::Aborting) => return Err(Ended::Aborted),
+                };
+                Ok(Stimulus::Answer(Answer::Verified(verdict)))
             }
         }
     }

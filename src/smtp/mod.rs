@@ -11,4 +11,4 @@ pub mod data;
 pub mod reply;
 pub mod session;
 
-pub use session::{Limits, Role, Service, Session};
+pub use session::{Checking, Limits, Role, Service, Session};

@@ -4,3 +4,11 @@
 
 pub mod signing;
 pub mod sts_policy;
+pub mod verify;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}

@@ -167,6 +167,7 @@ impl<'a> Client<'a> {
                         .handle_answer(Answer::Authenticated(outcome), now);
                 }
                 Some(Event::StartTls) => panic!("TLS runs already"),
+                Some(Event::Verify(_)) => panic!("POP3 takes no mail"),
                 Some(Event::Close) | None => return String::from_utf8(out).unwrap(),
             }
         }

@@ -73,6 +73,7 @@ impl House {
             blob: received.blob,
             summary: received.summary,
             head: Vec::new(),
+            place: local::Place::Inbox,
         };
         let envelope = Envelope {
             from: None,

@@ -182,6 +182,8 @@ impl Session for ImapSession {
         match answer {
             Answer::TlsStarted(info) => self.tls_started(info, now),
             Answer::Authenticated(outcome) => self.authenticated(outcome, now),
+            // Never asked for.
+            Answer::Verified(_) => {}
         }
     }
 

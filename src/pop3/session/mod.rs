@@ -218,7 +218,9 @@ impl Session for Pop3 {
                 Answer::Authenticated(outcome),
                 Phase::Authorization(Authorization::Checking(checking)),
             ) => authorization::checked(checking, &outcome, &mut self.common, now),
-            (Answer::TlsStarted(_) | Answer::Authenticated(_), phase) => phase,
+            (Answer::TlsStarted(_) | Answer::Authenticated(_) | Answer::Verified(_), phase) => {
+                phase
+            }
         };
     }
 

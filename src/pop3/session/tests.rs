@@ -184,6 +184,7 @@ impl Client<'_> {
                 Some(Event::Authenticate(request)) => {
                     Answer::Authenticated(self.house.auth.verify(&request, now))
                 }
+                Some(Event::Verify(_)) => panic!("POP3 takes no mail"),
             };
             self.session.handle_answer(answer, now);
         }

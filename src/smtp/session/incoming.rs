@@ -22,6 +22,7 @@ use crate::smtp::reply::{Detail, Reply};
 use crate::store;
 
 use super::dialog::{Dialect, Hello, Recipients, ok, out_of_order, store_refusal, too_large};
+use super::inspection::{Complete, Inspection};
 use super::{Context, Role, Service, State, Turn, told};
 
 /// A message and its envelope.
@@ -37,7 +38,7 @@ pub(super) struct Incoming {
 /// What becomes of the bytes.
 #[derive(Debug)]
 enum Taking {
-    Storing(Box<Intake>),
+    Storing(Box<(Intake, Inspection)>),
     /// They are read and discarded, and this is why.
     Discarding(Refusal),
 }
@@ -50,7 +51,7 @@ enum Refusal {
 }
 
 impl Incoming {
-    fn new(recipients: Recipients, intake: Intake) -> Self {
+    fn new(recipients: Recipients, intake: Intake, context: &Context) -> Self {
         Self {
             hello: recipients.given.hello,
             envelope: Envelope {
@@ -59,22 +60,23 @@ impl Incoming {
             },
             lines: LineCheck::default(),
             bytes: 0,
-            taking: Taking::Storing(Box::new(intake)),
+            taking: Taking::Storing(Box::new((intake, Inspection::new(context)))),
         }
     }
 
     fn push(&mut self, bytes: &[u8], service: &Service) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        let Taking::Storing(intake) = &mut self.taking else {
+        let Taking::Storing(storing) = &mut self.taking else {
             return;
         };
+        let (intake, inspection) = storing.as_mut();
         self.lines.push(bytes);
         let refusal = if self.bytes > service.limits.message_bytes_max {
             Some(Refusal::TooLarge)
         } else if let Some(malformed) = self.lines.malformed() {
             Some(Refusal::Malformed(malformed))
         } else {
-            intake.write(bytes).err().map(Refusal::Store)
+            inspection.write(bytes, intake).err().map(Refusal::Store)
         };
         if let Some(refusal) = refusal {
             self.taking = Taking::Discarding(refusal);
@@ -89,24 +91,31 @@ impl Incoming {
         }
     }
 
-    /// Files it. The reply is made after the commit.
+    /// Files it, after its verdict if it needs one. The reply is made after the commit.
     fn finish(self, context: &mut Context, now: Now) -> Turn {
-        let (envelope, bytes) = (self.envelope, self.bytes);
-        let reply = match self.taking {
-            Taking::Discarding(refusal) => refused(&refusal, context),
+        let refusal = match self.taking {
+            Taking::Discarding(refusal) => refusal,
             Taking::Storing(_) if self.lines.ends_with_cr() => {
-                refused(&Refusal::Malformed(Malformed::BareLineEnd), context)
+                Refusal::Malformed(Malformed::BareLineEnd)
             }
-            Taking::Storing(intake) => match intake.finish() {
-                Ok(received) => file(&self.hello, &envelope, received, context, now),
-                Err(error) => refused(&Refusal::Store(error), context),
-            },
+            Taking::Storing(storing) => {
+                let (intake, inspection) = *storing;
+                match inspection.finish(intake) {
+                    Ok((received, digested)) => {
+                        let complete = Complete {
+                            hello: self.hello,
+                            envelope: self.envelope,
+                            received,
+                            bytes: self.bytes,
+                        };
+                        return complete.proceed(digested, context, now);
+                    }
+                    Err(error) => Refusal::Store(error),
+                }
+            }
         };
-        if reply.is_refusal() {
-            let Envelope { from, to } = &envelope;
-            told::not_taken(from, to, Some(bytes), &reply, context, now);
-        }
-        Turn::new(State::Identified(self.hello), reply)
+        let reply = refused(&refusal, context);
+        turn_away(self.hello, &self.envelope, self.bytes, reply, context, now)
     }
 }
 
@@ -128,22 +137,57 @@ fn refused(refusal: &Refusal, context: &Context) -> Reply {
     }
 }
 
-fn file(
+/// What the verdict over a mail means for its filing.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// `Authentication-Results`, or nothing.
+    pub(super) field: String,
+    pub(super) place: local::Place,
+}
+
+/// Files a message and says so.
+pub(super) fn file(mail: Complete, judged: Judged, context: &mut Context, now: Now) -> Turn {
+    let Complete {
+        hello,
+        envelope,
+        received,
+        bytes,
+    } = mail;
+    match try_file(&hello, &envelope, received, judged, context, now) {
+        Ok(reply) => Turn::new(State::Identified(hello), reply),
+        Err(reply) => turn_away(hello, &envelope, bytes, reply, context, now),
+    }
+}
+
+/// The message is not taken.
+pub(super) fn turn_away(
+    hello: Hello,
+    envelope: &Envelope,
+    bytes: u64,
+    reply: Reply,
+    context: &Context,
+    now: Now,
+) -> Turn {
+    let Envelope { from, to } = envelope;
+    told::not_taken(from, to, Some(bytes), &reply, context, now);
+    Turn::new(State::Identified(hello), reply)
+}
+
+fn try_file(
     hello: &Hello,
     envelope: &Envelope,
     received: Received,
+    judged: Judged,
     context: &mut Context,
     now: Now,
-) -> Reply {
+) -> Result<Reply, Reply> {
     if received.facts.hops > HOPS_MAX {
-        return Reply::new(
-            554,
-            Detail(4, 6),
-            "Too many hops, this mail goes in circles",
-        );
+        let text = "Too many hops, this mail goes in circles";
+        return Err(Reply::new(554, Detail(4, 6), text));
     }
     let id = context.draw_id();
-    let mut head = received_field(hello, envelope, &id, context, now).into_bytes();
+    let mut head = judged.field.into_bytes();
+    head.extend(received_field(hello, envelope, &id, context, now).into_bytes());
     let mut summary = received.summary;
     if context.service.role == Role::Submission
         && let Ok(mut decoded) = Summary::decode(&summary)
@@ -161,14 +205,15 @@ fn file(
         blob: received.blob,
         summary,
         head,
+        place: judged.place,
     };
     match local::deliver(&context.service.store, envelope, message, now) {
         Ok(filed) => {
             let (bytes, copies) = (received.bytes, filed.len());
             told::taken(envelope, &id, bytes, copies, context);
-            ok(&format!("Delivered as {id}"))
+            Ok(ok(&format!("Delivered as {id}")))
         }
-        Err(error) => store_refusal(&error),
+        Err(error) => Err(store_refusal(&error)),
     }
 }
 
@@ -230,7 +275,7 @@ impl Data {
         match Intake::begin(&context.service.store, recipients.given.size) {
             Ok(intake) => {
                 let data = Self {
-                    incoming: Incoming::new(recipients, intake),
+                    incoming: Incoming::new(recipients, intake, context),
                     dots: Dots::default(),
                     piece: Vec::new(),
                 };
@@ -293,7 +338,9 @@ impl Chunk {
             State::Chunks(chunks) => Target::Message(Box::new(chunks.0)),
             State::Recipients(recipients) => {
                 match Intake::begin(&context.service.store, recipients.given.size) {
-                    Ok(intake) => Target::Message(Box::new(Incoming::new(recipients, intake))),
+                    Ok(intake) => {
+                        Target::Message(Box::new(Incoming::new(recipients, intake, context)))
+                    }
                     Err(error) => {
                         let reply = store_refusal(&error);
                         not_begun(&recipients, &reply, context, now);

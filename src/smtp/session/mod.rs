@@ -1,14 +1,15 @@
 //! The dialog of one SMTP connection as server, in the receive or the submission role.
 //!
 //! `mod` runs the turns (bytes to lines to commands, timeouts, the driver's answers); `dialog` has the commands of a
-//! mail transaction, `auth` those of logging in, `incoming` takes a message, `told` has the mail log hear of it. Each [`State`] has only what belongs
-//! to it; a command consumes it. What outlives transactions is in [`Context`].
+//! mail transaction, `auth` those of logging in, `incoming` takes a message, `inspection` has it judged, `told` has the
+//! mail log hear of it. Each [`State`] has only what belongs to it; a command consumes it. What outlives transactions is in [`Context`].
 //! Replies to pipelined commands (RFC 2920) come in order. A chunk's bytes and a refused message are always read to
 //! their end, and never seen by the command parser.
 
 mod auth;
 mod dialog;
 mod incoming;
+mod inspection;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -30,6 +31,7 @@ use super::data::Progress;
 use super::reply::{Detail, Reply};
 use dialog::{Hello, MailGiven, Recipients};
 use incoming::{Chunk, Chunks, Data};
+use inspection::Verifying;
 use wire::{Line, Wire};
 
 /// How long the peer may be silent (RFC 5321 4.5.3.2.7: at least 5 minutes).
@@ -51,6 +53,17 @@ pub enum Role {
     Receive,
     /// Mail from our users after AUTH (RFC 6409).
     Submission,
+}
+
+/// What is done about mail of others that its author's domain disowns (DMARC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checking {
+    /// Nothing is checked.
+    Off,
+    /// It is marked.
+    Mark,
+    /// What the domain asks for: it is refused, filed in Junk, or marked.
+    Obey,
 }
 
 /// Limits that owners may move.
@@ -81,6 +94,8 @@ pub struct Service {
     pub limits: Limits,
     /// Whether AUTH may be used without TLS.
     pub plaintext_without_tls: bool,
+    /// Whether mail of others is judged.
+    pub checking: Checking,
     /// Where mail goes.
     pub router: Router,
     /// Where mail is kept.
@@ -145,6 +160,8 @@ enum State {
     Chunk(Chunk),
     /// Between two chunks.
     Chunks(Chunks),
+    /// The driver asks about a complete message.
+    Verifying(Verifying),
     /// A challenge waits for its response.
     AuthExchange(auth::Exchange),
     /// The driver checks credentials.
@@ -212,7 +229,10 @@ impl Session {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Data(data) => self.read_data(data, now),
             State::Chunk(chunk) => self.read_chunk(chunk, now),
-            state @ (State::Authenticating(_) | State::StartingTls | State::Closed) => {
+            state @ (State::Authenticating(_)
+            | State::StartingTls
+            | State::Verifying(_)
+            | State::Closed) => {
                 self.state = state;
                 false
             }
@@ -333,7 +353,10 @@ impl Session {
     }
 
     fn waits_for_driver(&self) -> bool {
-        matches!(self.state, State::Authenticating(_) | State::StartingTls)
+        matches!(
+            self.state,
+            State::Authenticating(_) | State::StartingTls | State::Verifying(_)
+        )
     }
 
     fn tls_started(&mut self, tls: TlsInfo) {
@@ -377,6 +400,10 @@ impl machine::Session for Session {
             (State::StartingTls, Answer::TlsStarted(tls)) => self.tls_started(tls),
             (State::Authenticating(exchange), Answer::Authenticated(outcome)) => {
                 let turn = exchange.finish(&outcome, &mut self.context);
+                self.apply(turn);
+            }
+            (State::Verifying(verifying), Answer::Verified(verdict)) => {
+                let turn = verifying.finish(&verdict, &mut self.context, now);
                 self.apply(turn);
             }
             (state, _) => self.state = state,

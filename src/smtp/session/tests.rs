@@ -2,6 +2,7 @@
 //! as such are in `tests/dialogs/smtp`.
 
 mod house;
+mod judged;
 mod told;
 
 use std::time::Duration;

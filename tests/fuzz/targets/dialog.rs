@@ -7,6 +7,7 @@ use heimpost::auth::{Auth, Identity, Outcome};
 use heimpost::clock::{Clock, Mono, Now};
 use heimpost::machine::{Answer, Event, OUTPUT_PIECE_BYTES, Peer, Session, TlsInfo, Wake};
 use heimpost::mail::ids::AccountId;
+use heimpost::trust::verify::Verdict;
 
 /// Bytes of a client that are used; more of them show nothing new.
 const INPUT_BYTES_MAX: usize = 16 * 1024;
@@ -208,6 +209,7 @@ impl Dialog {
                     server_signature: None,
                 }),
             }),
+            Event::Verify(request) => Answer::Verified(Verdict::unavailable(&request)),
         };
         self.session.handle_answer(answer, self.clock.now());
     }

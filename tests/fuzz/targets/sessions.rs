@@ -13,7 +13,7 @@ use heimpost::mail::ids::AccountId;
 use heimpost::mail::mailbox_name::MailboxName;
 use heimpost::maillog::Tally;
 use heimpost::pop3::{self, Pop3};
-use heimpost::smtp::{self, Limits, Role, Service};
+use heimpost::smtp::{self, Checking, Limits, Role, Service};
 use heimpost::store::check::Checked;
 use heimpost::store::types::{Filing, Language, QuotaRule};
 use heimpost::store::{Append, NewAccount, Options, Store, Upkeep};
@@ -110,6 +110,7 @@ impl House {
                 recipients_max: 5,
             },
             plaintext_without_tls: role == Role::Submission,
+            checking: Checking::Obey,
             router: Router::new(Domain::parse("heimpost.test").unwrap(), []),
             store: self.store.clone(),
             auth: self.auth.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use heimpost::machine::{Answer, Event, Peer, Session, TlsInfo, Wake};
+use heimpost::trust::verify::Verdict;
 
 use super::protocols::Open;
 use super::script::{Asked, Options};
@@ -119,6 +120,7 @@ impl Connection {
             Event::Authenticate(request) => {
                 Answer::Authenticated(world.auth.verify(&request, world.now()))
             }
+            Event::Verify(request) => Answer::Verified(Verdict::unavailable(&request)),
         };
         self.session.handle_answer(answer, world.now());
     }

@@ -156,6 +156,7 @@ impl Client {
                 }
                 Some(Event::Close) => self.closed = true,
                 Some(Event::StartTls) => panic!("no TLS here"),
+                Some(Event::Verify(_)) => panic!("IMAP judges no mail"),
                 None if self.woken.swap(false, Ordering::SeqCst) => {
                     self.session.handle_wake(house.now());
                 }

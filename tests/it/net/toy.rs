@@ -10,6 +10,7 @@ use std::time::Duration;
 use heimpost::auth::{Identity, Outcome, Request};
 use heimpost::clock::{Clock, Mono, Now};
 use heimpost::machine::{Answer, Event, OUTPUT_PIECE_BYTES, Peer, Session, TlsInfo, Wake};
+use heimpost::mail::address::Domain;
 use heimpost::mail::ids::AccountId;
 use heimpost::mail::secret::Secret;
 use heimpost::net::Counters;
@@ -17,6 +18,7 @@ use heimpost::net::ca::Subject;
 use heimpost::net::driver::{Deadlines, Open, Shared};
 use heimpost::net::gate::Gate;
 use heimpost::net::tls::{Certificate, Tls};
+use heimpost::trust::verify::Judge;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -141,6 +143,7 @@ impl Session for Toy {
             Answer::TlsStarted(info) => self.tls = Some(info),
             Answer::Authenticated(Outcome::Granted(_)) => self.say("granted"),
             Answer::Authenticated(_) => self.say("not granted"),
+            Answer::Verified(verdict) => self.say(verdict.spf.outcome.name()),
         }
     }
 
@@ -201,6 +204,7 @@ pub(super) fn shared(dir: &Path, deadlines: Deadlines) -> Shared {
     let tls = Tls::open(certificate, clock.now(), counters.clone()).unwrap();
     Shared {
         gate: Gate::with(check, clock.clone(), counters.clone()),
+        judge: Judge::without_dns(Domain::parse("toy.example").unwrap()),
         clock,
         tls: Arc::new(tls),
         counters,

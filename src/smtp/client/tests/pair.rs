@@ -9,9 +9,10 @@ use crate::machine::{self, Answer, Peer, Session as _, TlsInfo, Wake};
 use crate::mail::ids::Uid;
 use crate::mail::mailbox_name::MailboxName;
 use crate::maillog::Tally;
-use crate::smtp::session::{Limits, Role, Service, Session};
+use crate::smtp::session::{Checking, Limits, Role, Service, Session};
 use crate::store::types::Language;
 use crate::store::{NewAccount, Options, Store};
+use crate::trust::verify::Verdict;
 
 /// A client and a server with the accounts anna and ben.
 struct Pair {
@@ -49,6 +50,7 @@ fn service(role: Role, clock: &Clock) -> Service {
             recipients_max: 100,
         },
         plaintext_without_tls: false,
+        checking: Checking::Obey,
         router: Router::new(Domain::parse("home.test").unwrap(), []),
         auth,
         store,
@@ -103,6 +105,11 @@ impl Pair {
                 let outcome = self.service.auth.verify(&request, now);
                 self.server
                     .handle_answer(Answer::Authenticated(outcome), now);
+                true
+            }
+            Some(machine::Event::Verify(request)) => {
+                let verdict = Verdict::unavailable(&request);
+                self.server.handle_answer(Answer::Verified(verdict), now);
                 true
             }
             // The client's side starts it for both.

@@ -9,6 +9,7 @@ use crate::mail::ids::Uid;
 use crate::mail::mailbox_name::MailboxName;
 use crate::store::types::Language;
 use crate::store::{NewAccount, Options};
+use crate::trust::verify::Verdict;
 
 /// A box with the accounts anna and ben at home.test, and one connection to it.
 pub(super) struct House {
@@ -17,6 +18,8 @@ pub(super) struct House {
     pub(super) session: Session,
     /// Events that were asked for.
     pub(super) events: Vec<&'static str>,
+    /// What came of judging mail, if anything did.
+    pub(super) verdict: Option<Verdict>,
 }
 
 fn tls_info() -> TlsInfo {
@@ -55,6 +58,7 @@ pub(super) fn house_with(role: Role, options: &Options, quota_bytes: Option<u64>
             recipients_max: 100,
         },
         plaintext_without_tls: role == Role::Submission,
+        checking: Checking::Off,
         router: Router::new(domain("home.test"), []),
         auth: Auth::new(store.clone()),
         store,
@@ -70,12 +74,17 @@ impl House {
             tls: None,
             wake: Wake::none(),
         };
+        Self::connect_from(clock, service, peer)
+    }
+
+    pub(super) fn connect_from(clock: Clock, service: Service, peer: Peer) -> Self {
         let session = Session::new(service.clone(), peer, [7; 32]);
         let mut house = Self {
             clock,
             service,
             session,
             events: Vec::new(),
+            verdict: None,
         };
         assert_eq!(house.settle(), "220 mail.home.test ESMTP Heimpost\r\n");
         house
@@ -99,6 +108,12 @@ impl House {
                 Some(Event::StartTls) => {
                     self.events.push("tls");
                     Answer::TlsStarted(tls_info())
+                }
+                Some(Event::Verify(request)) => {
+                    self.events.push("verify");
+                    let verdict = self.verdict.clone();
+                    let unavailable = || Verdict::unavailable(&request);
+                    Answer::Verified(verdict.unwrap_or_else(unavailable))
                 }
                 Some(Event::Authenticate(_)) => {
                     let snapshot = self.service.store.snapshot().unwrap();
@@ -132,6 +147,15 @@ impl House {
         let said = self.say(format!("{line}\r\n").as_bytes());
         let last = said.lines().last().unwrap_or_default();
         last.split(' ').next().unwrap_or_default().to_owned()
+    }
+
+    /// Number of mails in a mailbox.
+    pub(super) fn count(&self, account: &str, mailbox: &str) -> usize {
+        let snapshot = self.service.store.snapshot().unwrap();
+        let account = snapshot.account_by_key(account).unwrap().unwrap().id;
+        let name = MailboxName::parse(mailbox).unwrap();
+        let mailbox = snapshot.mailbox_by_name(account, &name).unwrap().unwrap();
+        snapshot.rows(mailbox.id, Uid::MIN, Uid::MAX).unwrap().len()
     }
 
     /// What lies in an account's INBOX, as clients see it.

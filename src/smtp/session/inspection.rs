@@ -1,0 +1,138 @@
+//! What a message goes through on its way to the intake, and the wait for the verdict over mail of others.
+//!
+//! Header fields that must not stay are left out as the bytes come. What must be known to judge a mail is taken from the
+//! bytes as they came. The mail is filed when the driver brings the verdict; until then it is on the disk and belongs to
+//! nobody, and an end of the connection drops it: the peer was told nothing and tries again.
+
+use crate::clock::Now;
+use crate::delivery::intake::{Intake, Received};
+use crate::delivery::local::{Envelope, Place};
+use crate::machine::Event;
+use crate::mail::mime::filter::{HeaderFilter, Unwanted};
+use crate::smtp::reply::{Detail, Reply};
+use crate::store;
+use crate::trust::verify::{Digest, Digested, Policy, Request, Verdict};
+
+use super::dialog::Hello;
+use super::incoming::{self, Judged};
+use super::{Checking, Context, Role, Service, State, Turn};
+
+/// Stands in front of the intake.
+#[derive(Debug)]
+pub(super) struct Inspection {
+    filter: HeaderFilter,
+    kept: Vec<u8>,
+    digest: Option<Digest>,
+}
+
+impl Inspection {
+    pub(super) fn new(context: &Context) -> Self {
+        let Service { role, hostname, .. } = &context.service;
+        let unwanted = match role {
+            // RFC 8601 5
+            Role::Receive => vec![Unwanted::ResultsOf(hostname.clone())],
+            Role::Submission => Vec::new(),
+        };
+        Self {
+            filter: HeaderFilter::new(unwanted),
+            kept: Vec::new(),
+            digest: context.judges().then(Digest::default),
+        }
+    }
+
+    /// Passes on to `intake` what stays of `bytes`.
+    pub(super) fn write(&mut self, bytes: &[u8], intake: &mut Intake) -> store::Result<()> {
+        if let Some(digest) = &mut self.digest {
+            digest.push(bytes);
+        }
+        self.kept.clear();
+        self.filter.push(bytes, &mut self.kept);
+        intake.write(&self.kept)
+    }
+
+    /// The message is complete; gives what there is to judge.
+    pub(super) fn finish(
+        mut self,
+        mut intake: Intake,
+    ) -> store::Result<(Received, Option<Digested>)> {
+        self.kept.clear();
+        self.filter.finish(&mut self.kept);
+        intake.write(&self.kept)?;
+        Ok((intake.finish()?, self.digest.map(Digest::finish)))
+    }
+}
+
+impl Context {
+    /// Whether mail of this connection is judged: that of others, not what programs on this machine hand in.
+    fn judges(&self) -> bool {
+        let is_ours = self.peer.address.ip().to_canonical().is_loopback();
+        self.service.role == Role::Receive && self.service.checking != Checking::Off && !is_ours
+    }
+}
+
+/// A complete message.
+#[derive(Debug)]
+pub(super) struct Complete {
+    pub(super) hello: Hello,
+    pub(super) envelope: Envelope,
+    pub(super) received: Received,
+    /// As they came.
+    pub(super) bytes: u64,
+}
+
+impl Complete {
+    /// Files it, after its verdict if there is something to judge.
+    pub(super) fn proceed(
+        self,
+        digested: Option<Digested>,
+        context: &mut Context,
+        now: Now,
+    ) -> Turn {
+        let Some(message) = digested else {
+            return incoming::file(self, Judged::default(), context, now);
+        };
+        let request = Request {
+            peer: context.peer.address.ip(),
+            helo: self.hello.name.as_str().to_owned(),
+            from: self.envelope.from.clone(),
+            message,
+        };
+        Turn {
+            state: State::Verifying(Verifying(Box::new(self))),
+            reply: None,
+            event: Some(Event::Verify(Box::new(request))),
+        }
+    }
+}
+
+/// A message that waits for its verdict.
+#[derive(Debug)]
+pub(super) struct Verifying(Box<Complete>);
+
+impl Verifying {
+    /// The verdict is there.
+    pub(super) fn finish(self, verdict: &Verdict, context: &mut Context, now: Now) -> Turn {
+        let policy = match context.service.checking {
+            Checking::Obey => verdict.disposition(),
+            Checking::Mark | Checking::Off => Policy::None,
+        };
+        let field = verdict.field(&context.service.hostname);
+        let place = match policy {
+            Policy::None => Place::Inbox,
+            Policy::Quarantine => Place::Junk,
+            Policy::Reject => {
+                let reply = Reply::new(550, Detail(7, 1), verdict.refusal());
+                let mail = *self.0;
+                return incoming::turn_away(
+                    mail.hello,
+                    &mail.envelope,
+                    mail.bytes,
+                    reply,
+                    context,
+                    now,
+                );
+            }
+        };
+        incoming::file(*self.0, Judged { field, place }, context, now)
+    }
+}

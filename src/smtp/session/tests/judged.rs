@@ -1,0 +1,135 @@
+//! Mail of others waits for its verdict, is marked, filed in Junk or refused; forged results are taken out of it.
+
+use super::super::*;
+use super::house::{House, house};
+use crate::trust::verify::{Dmarc, Identity, Outcome, Policy, Spf, Verdict};
+
+const MAIL: &str = "Authentication-Results: mail.home.test; dkim=pass\r\n\
+    Authentication-Results: mx.other.test; dkim=pass\r\nFrom: x@y.z\r\n\r\nHello\r\n";
+
+fn verdict(outcome: Outcome, policy: Policy) -> Verdict {
+    Verdict {
+        spf: Spf {
+            outcome,
+            identity: Identity::MailFrom("y.z".to_owned()),
+        },
+        dkim: Vec::new(),
+        dmarc: Dmarc {
+            outcome,
+            domain: "y.z".to_owned(),
+            policy,
+        },
+    }
+}
+
+fn judging(checking: Checking, verdict: Verdict) -> House {
+    let House { clock, service, .. } = house(Role::Receive);
+    let service = Service {
+        checking,
+        ..service
+    };
+    let mut house = House::connect(clock, service);
+    house.verdict = Some(verdict);
+    house
+}
+
+/// Sends [`MAIL`] in a transaction; gives the reply to it.
+fn send(house: &mut House, by: &str) -> String {
+    house.say(b"EHLO c\r\nMAIL FROM:<x@y.z>\r\nRCPT TO:<anna@home.test>\r\n");
+    if by == "BDAT" {
+        let (first, rest) = MAIL.split_at(20);
+        let said = format!("BDAT 20\r\n{first}BDAT {} LAST\r\n{rest}", rest.len());
+        let said = house.say(said.as_bytes());
+        return said.lines().last().unwrap_or_default().to_owned();
+    }
+    house.say(b"DATA\r\n");
+    house.say(format!("{MAIL}.\r\n").as_bytes())
+}
+
+#[test]
+fn mail_is_marked() {
+    for by in ["DATA", "BDAT"] {
+        let mut house = judging(Checking::Obey, verdict(Outcome::Pass, Policy::Reject));
+        assert!(send(&mut house, by).starts_with("250 2.0.0 Delivered"));
+        assert_eq!(house.events, ["verify"]);
+        let [mail] = <[String; 1]>::try_from(house.inbox("anna@home.test")).unwrap();
+        let expected = "Return-Path: <x@y.z>\r\nDelivered-To: anna@home.test\r\n\
+            Authentication-Results: mail.home.test; spf=pass smtp.mailfrom=y.z; dkim=none;\r\n \
+            dmarc=pass (p=reject) header.from=y.z\r\nReceived: from c ";
+        assert!(mail.starts_with(expected), "{mail}");
+        let theirs =
+            "\r\nAuthentication-Results: mx.other.test; dkim=pass\r\nFrom: x@y.z\r\n\r\nHello\r\n";
+        assert!(mail.ends_with(theirs), "{mail}");
+        assert!(!mail.contains("mail.home.test; dkim=pass"), "{mail}");
+    }
+}
+
+#[test]
+fn a_failure_is_met_as_the_domain_asks() {
+    let check = |checking, outcome, policy, code: &str, counts: [usize; 2]| {
+        let mut house = judging(checking, verdict(outcome, policy));
+        let said = send(&mut house, "DATA");
+        assert!(
+            said.starts_with(code),
+            "{checking:?} {outcome:?} {policy:?}: {said}"
+        );
+        let found = ["INBOX", "Junk"].map(|name| house.count("anna@home.test", name));
+        assert_eq!(found, counts, "{checking:?} {outcome:?} {policy:?}");
+        assert_eq!(house.code("MAIL FROM:<>"), "250");
+    };
+    use Outcome::{Fail, TempError};
+    check(
+        Checking::Obey,
+        Fail,
+        Policy::Reject,
+        "550 5.7.1 Refused as y.z asks",
+        [0, 0],
+    );
+    check(Checking::Obey, Fail, Policy::Quarantine, "250", [0, 1]);
+    check(Checking::Obey, Fail, Policy::None, "250", [1, 0]);
+    check(Checking::Obey, TempError, Policy::Reject, "250", [1, 0]);
+    check(Checking::Mark, Fail, Policy::Reject, "250", [1, 0]);
+    check(Checking::Off, Fail, Policy::Reject, "250", [1, 0]);
+}
+
+#[test]
+fn nothing_is_read_before_the_verdict() {
+    let mut house = judging(Checking::Obey, verdict(Outcome::Pass, Policy::None));
+    house.say(b"EHLO c\r\nMAIL FROM:<x@y.z>\r\nRCPT TO:<anna@home.test>\r\nDATA\r\n");
+    let now = house.clock.now();
+    let input = format!("{MAIL}.\r\nNOOP\r\n");
+    machine::Session::handle_input(&mut house.session, input.as_bytes(), now);
+    let mut out = Vec::new();
+    machine::Session::poll_output(&mut house.session, &mut out, now);
+    assert_eq!(out, b"");
+    assert!(!machine::Session::wants_input(&house.session));
+    assert_eq!(machine::Session::poll_timeout(&house.session), None);
+    // The verdict comes, and with it what was pipelined.
+    let said = house.settle();
+    assert!(said.starts_with("250 2.0.0 Delivered"), "{said}");
+    assert!(said.ends_with("250 2.0.0 OK\r\n"), "{said}");
+}
+
+#[test]
+fn who_is_on_this_machine_is_not_judged() {
+    let House { clock, service, .. } = house(Role::Receive);
+    let service = Service {
+        checking: Checking::Obey,
+        ..service
+    };
+    for (address, events) in [
+        ("127.0.0.1", 0),
+        ("::1", 0),
+        ("::ffff:127.0.0.1", 0),
+        ("192.168.1.2", 1),
+    ] {
+        let peer = Peer {
+            address: (address.parse::<std::net::IpAddr>().unwrap(), 4000).into(),
+            tls: None,
+            wake: machine::Wake::none(),
+        };
+        let mut house = House::connect_from(clock.clone(), service.clone(), peer);
+        assert!(send(&mut house, "DATA").starts_with("250"));
+        assert_eq!(house.events.len(), events, "{address}");
+    }
+}

@@ -2,21 +2,24 @@
 //!
 //! A mail's recipients for one destination go together in an [`Attempt`]; each recipient has a [`State`] of its own and
 //! ends in exactly one that is final. Who has been due for longest goes first, after a head start by [`Priority`].
-//! Nothing is tried before it is due, and no destination has more attempts under way than [`Limits`] says.
+//! Nothing is tried before it is due, and no destination has more attempts under way than [`Limits`] says. While one
+//! cannot be reached ([`Contact`]), one attempt tells for all mail that is due there; when it can be again, all goes.
 //!
 //! A recipient is given up only by an attempt that began after the mail's lifetime, never by time alone: a box that was
 //! off tries once more. An attempt that a restart cut short counts as transient. A mail from the null sender is owed no
 //! report (RFC 5321 4.5.5). All times are the queue's ([`QueueTime`]) and must not go back.
 //!
-//! Save the mail and what is owed in one transaction after each change; this is memory alone.
+//! Save the mail and what is owed in one transaction after each change; this is memory alone: 250 bytes for a mail to
+//! one recipient, 150 for each further one, and the destinations, which are shared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::lanes::{Lanes, Rank};
 pub use self::recipient::{Next, Outcome, Recipient, State};
 use super::time::QueueTime;
-use crate::mail::address::{Domain, ReversePath};
+use crate::mail::address::Domain;
 use crate::mail::ids::SpoolId;
 use crate::mail::report::Event;
 use crate::mail::transport::Priority;
@@ -84,11 +87,29 @@ pub enum Destination {
     Smarthost(String),
 }
 
+/// Who hears what became of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Its sender.
+    Sender,
+    /// Nobody: it has the null sender.
+    Nobody,
+}
+
+/// Whether an attempt came through to a host that could have taken the mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// Yes, whatever that said.
+    Reached,
+    /// No, and another mail would not have either.
+    Unreachable,
+}
+
 /// A spooled mail as the schedule sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
     /// Who hears of it.
-    pub sender: ReversePath,
+    pub reader: Reader,
     /// Who goes first.
     pub priority: Priority,
     /// When it was spooled.
@@ -101,7 +122,7 @@ pub struct Mail {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Attempt {
     mail: SpoolId,
-    destination: Destination,
+    destination: Arc<Destination>,
     recipients: Vec<usize>,
 }
 
@@ -153,10 +174,17 @@ impl Plan {
 
     /// Takes in a mail: a new one, or one as it was saved. What was under way then was cut short by a restart. A mail
     /// that is in already is not taken again.
-    pub fn add(&mut self, id: SpoolId, mail: Mail, time: QueueTime, jitter: Jitter) -> Vec<Owed> {
+    pub fn add(
+        &mut self,
+        id: SpoolId,
+        mut mail: Mail,
+        time: QueueTime,
+        jitter: Jitter,
+    ) -> Vec<Owed> {
         if self.mails.contains_key(&id) {
             return Vec::new();
         }
+        self.share_destinations(&mut mail);
         let cut = mail.indices(|state| matches!(state, State::UnderWay { .. }));
         self.mails.insert(id, mail);
         let owed = self.step(id, &cut, |_| Outcome::Transient, (time, jitter));
@@ -174,6 +202,8 @@ impl Plan {
             let due = recipient.due().is_some_and(|due| due <= time);
             due && recipient.destination == destination
         };
+        // Before what is ready leaves the lane: one that is empty for a moment forgets.
+        self.lanes.begin(&destination);
         let mut recipients = Vec::new();
         for (index, recipient) in mail.recipients.iter_mut().enumerate() {
             if recipients.len() < self.limits.recipients_max.max(1) && is_due(recipient) {
@@ -184,7 +214,6 @@ impl Plan {
                 recipients.push(index);
             }
         }
-        self.lanes.begin(&destination);
         Some(Attempt {
             mail: id,
             destination,
@@ -201,7 +230,7 @@ impl Plan {
     pub fn finish(
         &mut self,
         attempt: Attempt,
-        outcomes: &BTreeMap<usize, Outcome>,
+        (contact, outcomes): (Contact, &BTreeMap<usize, Outcome>),
         time: QueueTime,
         jitter: Jitter,
     ) -> Vec<Owed> {
@@ -210,11 +239,34 @@ impl Plan {
             destination,
             recipients,
         } = attempt;
-        self.lanes.end(&destination);
+        let has_recovered = match contact {
+            Contact::Reached => self.lanes.reached(&destination),
+            Contact::Unreachable => {
+                self.lanes.unreachable(&destination, &self.policy, time);
+                false
+            }
+        };
+        if has_recovered {
+            self.hasten(&destination, time);
+        }
         let outcome = |index| outcomes.get(&index).copied().unwrap_or(Outcome::Transient);
         let owed = self.step(mail, &recipients, outcome, (time, jitter));
         self.schedule(mail);
+        self.lanes.end(&destination);
         owed
+    }
+
+    /// An attempt that could not even begin is as if it had not been asked for.
+    pub fn put_back(&mut self, attempt: Attempt) {
+        if let Some(mail) = self.mails.get_mut(&attempt.mail) {
+            for index in attempt.recipients {
+                if let Some(recipient) = mail.recipients.get_mut(index) {
+                    recipient.put_back();
+                }
+            }
+        }
+        self.schedule(attempt.mail);
+        self.lanes.end(&attempt.destination);
     }
 
     /// Keeps back what waits, and what is under way if it has to be tried again. It is not given up
@@ -223,9 +275,15 @@ impl Plan {
         self.want(id, Next::Hold, State::Held);
     }
 
-    /// Makes due at once what waits or is held.
+    /// Makes due at once what waits or is held, at destinations that could not be reached too.
     pub fn retry(&mut self, id: SpoolId, time: QueueTime) {
         self.want(id, Next::Retry, State::Waiting { due: time });
+        if let Some(mail) = self.mails.get(&id) {
+            let waiting = mail.recipients.iter().filter(|one| one.due().is_some());
+            for recipient in waiting {
+                self.lanes.open(&recipient.destination);
+            }
+        }
     }
 
     /// Takes out what waits or is held, and what is under way if it had to be tried again. The sender is not told.
@@ -254,6 +312,19 @@ impl Plan {
         }
     }
 
+    /// Has one copy of each destination for all mail, so that a mail costs little memory.
+    fn share_destinations(&self, mail: &mut Mail) {
+        let mut own: BTreeSet<Arc<Destination>> = BTreeSet::new();
+        for recipient in &mut mail.recipients {
+            let to = &recipient.destination;
+            let known = self.lanes.known(to).or_else(|| own.get(to)).cloned();
+            match known {
+                Some(known) => recipient.destination = known,
+                None => drop(own.insert(Arc::clone(to))),
+            }
+        }
+    }
+
     /// Recipients that were under way have an outcome.
     fn step(
         &mut self,
@@ -278,7 +349,7 @@ impl Plan {
             };
             let event = recipient.end(outcome(*index), &age);
             // RFC 5321 4.5.5: never to the null sender.
-            if let Some(event) = event.filter(|_| mail.sender.is_some()) {
+            if let Some(event) = event.filter(|_| mail.reader == Reader::Sender) {
                 owed.push(Owed {
                     recipient: *index,
                     event,
@@ -296,8 +367,30 @@ impl Plan {
         for (index, recipient) in mail.recipients.iter().enumerate() {
             if let Some(due) = recipient.due() {
                 let rank = Rank::new(mail.priority, due, id, index);
-                self.lanes.insert(rank, &recipient.destination);
+                let stop = recipient.stop(mail.arrived, &self.policy);
+                self.lanes.insert(rank, stop, &recipient.destination);
             }
+        }
+    }
+
+    /// Makes due all that waits for a destination: what was tried of it since a host there was reached last was in
+    /// vain for the same reason.
+    fn hasten(&mut self, destination: &Arc<Destination>, time: QueueTime) {
+        let mut hastened = Vec::new();
+        for (id, mail) in &mut self.mails {
+            for (index, recipient) in mail.recipients.iter_mut().enumerate() {
+                let is_later = recipient.due().filter(|due| *due > time);
+                if let Some(due) = is_later.filter(|_| recipient.destination == *destination) {
+                    let rank = Rank::new(mail.priority, due, *id, index);
+                    self.lanes.remove(&rank, destination);
+                    recipient.state = State::Waiting { due: time };
+                    hastened.push(*id);
+                }
+            }
+        }
+        hastened.dedup();
+        for id in hastened {
+            self.schedule(id);
         }
     }
 
@@ -306,14 +399,20 @@ impl Plan {
         let Some(mail) = self.mails.get_mut(&id) else {
             return;
         };
+        let mut left = Vec::new();
         for (index, recipient) in mail.recipients.iter_mut().enumerate() {
-            if let Some(due) = recipient.due() {
-                let rank = Rank::new(mail.priority, due, id, index);
-                self.lanes.remove(&rank, &recipient.destination);
-            }
+            let before = recipient.due();
             recipient.want(next, state);
+            if let Some(due) = before.filter(|_| before != recipient.due()) {
+                let rank = Rank::new(mail.priority, due, id, index);
+                left.push((rank, Arc::clone(&recipient.destination)));
+            }
         }
+        // In before out, for the same reason as in `next`.
         self.schedule(id);
+        for (rank, destination) in left {
+            self.lanes.remove(&rank, &destination);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One recipient: its states and what leads from one to the next.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Destination, Jitter, Policy};
@@ -13,7 +14,7 @@ const DOUBLINGS_MAX: u32 = 30;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// Where it goes.
-    pub destination: Destination,
+    pub destination: Arc<Destination>,
     /// What the sender wants to hear.
     pub notify: Notify,
     /// Where it stands.
@@ -97,7 +98,7 @@ impl State {
 
 impl Recipient {
     /// Of a new mail, due at once.
-    pub fn new(destination: Destination, notify: Notify, arrived: QueueTime) -> Self {
+    pub fn new(destination: Arc<Destination>, notify: Notify, arrived: QueueTime) -> Self {
         Self {
             destination,
             notify,
@@ -125,6 +126,28 @@ impl Recipient {
             next: Next::Retry,
         };
         Some(due)
+    }
+
+    /// The attempt did not happen.
+    pub(super) fn put_back(&mut self) {
+        if let State::UnderWay { began, next } = self.state {
+            self.attempts = self.attempts.saturating_sub(1);
+            self.state = match next {
+                Next::Retry => State::Waiting { due: began },
+                Next::Hold => State::Held,
+                Next::Remove => State::Removed,
+            };
+        }
+    }
+
+    /// From then on it has to be tried, since its sender is to be told of the delay, or it is to be given up.
+    pub(super) fn stop(&self, arrived: QueueTime, policy: &Policy) -> QueueTime {
+        let end = arrived + policy.lifetime;
+        if self.notify.delay && !self.delay_told {
+            end.min(arrived + policy.delay_notice_after)
+        } else {
+            end
+        }
     }
 
     /// The owner wants `state` for it, or `next` if it is under way. What is final stays.

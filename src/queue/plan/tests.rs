@@ -6,7 +6,6 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::mail::address::Address;
 use crate::mail::report::Notify;
 
 mod life;
@@ -19,15 +18,15 @@ fn at(seconds: u64) -> QueueTime {
     QueueTime(Duration::from_secs(seconds))
 }
 
-fn to(name: &str) -> Destination {
-    Destination::Domain(Domain::parse(name).unwrap())
+fn to(name: &str) -> Arc<Destination> {
+    Arc::new(Destination::Domain(Domain::parse(name).unwrap()))
 }
 
 /// A mail spooled at zero, one recipient per destination named.
 fn mail(priority: Priority, destinations: &[&str]) -> Mail {
     let recipient = |name: &&str| Recipient::new(to(name), Notify::default(), at(0));
     Mail {
-        sender: Address::parse("anna@home.test").ok(),
+        reader: Reader::Sender,
         priority,
         arrived: at(0),
         recipients: destinations.iter().map(recipient).collect(),
@@ -47,7 +46,7 @@ fn plan(mails: &[(u64, Mail)]) -> Plan {
 fn finish(plan: &mut Plan, attempt: Attempt, outcome: Outcome, time: QueueTime) -> Vec<Owed> {
     let outcomes = attempt.recipients().iter().map(|index| (*index, outcome));
     let outcomes = outcomes.collect();
-    plan.finish(attempt, &outcomes, time, Jitter(0))
+    plan.finish(attempt, (Contact::Reached, &outcomes), time, Jitter(0))
 }
 
 fn states(plan: &Plan, id: u64) -> Vec<State> {
@@ -60,7 +59,7 @@ fn owed(recipient: usize, event: Event) -> Owed {
 }
 
 /// Each attempt takes ten seconds.
-fn days_of_silence(jitter: Jitter) -> Vec<String> {
+fn days_of_silence(jitter: Jitter, contact: Contact) -> Vec<String> {
     let mut plan = plan(&[(1, mail(Priority::Mail, &["dead.test"]))]);
     let mut log = Vec::new();
     let mut time = at(0);
@@ -69,7 +68,7 @@ fn days_of_silence(jitter: Jitter) -> Vec<String> {
         assert_eq!(plan.next(time), None);
         let told = plan.finish(
             attempt,
-            &BTreeMap::new(),
+            (contact, &BTreeMap::new()),
             time + Duration::from_secs(10),
             jitter,
         );
@@ -85,7 +84,7 @@ fn days_of_silence(jitter: Jitter) -> Vec<String> {
 
 #[test]
 fn a_dead_destination_is_tried_for_five_days() {
-    let log = days_of_silence(Jitter(0));
+    let log = days_of_silence(Jitter(0), Contact::Reached);
     insta::assert_snapshot!(log[..12].join(", "), @"0, 70, 200, 450, 940, 1910, 3840, 7690, 14400 Delayed, 21610, 28820, 36030");
     insta::assert_snapshot!(log[log.len() - 3..].join(", "), @"418160, 425370, 432000 Expired");
     insta::assert_snapshot!(log.len(), @"67");
@@ -93,9 +92,100 @@ fn a_dead_destination_is_tried_for_five_days() {
 
 #[test]
 fn chance_makes_it_sooner_only() {
-    let log = days_of_silence(Jitter(u16::MAX));
+    let log = days_of_silence(Jitter(u16::MAX), Contact::Reached);
     insta::assert_snapshot!(log[..12].join(", "), @"0, 55, 155, 345, 715, 1445, 2895, 5785, 11195, 14400 Delayed, 19810, 25220");
     insta::assert_snapshot!(log[log.len() - 3..].join(", "), @"425562, 430972, 432000 Expired");
+}
+
+#[test]
+fn one_mail_alone_is_tried_no_less_while_nothing_is_reached() {
+    let log = days_of_silence(Jitter(0), Contact::Unreachable);
+    assert_eq!(log, days_of_silence(Jitter(0), Contact::Reached));
+}
+
+/// Three mails to one destination that cannot be reached, one a minute; the times of all attempts, until `time`.
+fn silence_for_three(until: u64) -> (Plan, Vec<String>) {
+    let mut plan = Plan::new(Policy::default(), Limits::default());
+    let mut log = Vec::new();
+    let mut mails = [(0, 1), (30, 2), (60, 3)].into_iter().peekable();
+    let mut time = at(0);
+    while time < at(until) {
+        while let Some((when, id)) = mails.next_if(|(when, _)| at(*when) <= time) {
+            let mut mail = mail(Priority::Mail, &["dead.test"]);
+            mail.arrived = at(when);
+            mail.recipients[0].state = State::Waiting { due: at(when) };
+            plan.add(SpoolId(id), mail, time, Jitter(0));
+        }
+        while let Some(attempt) = plan.next(time) {
+            let id = attempt.mail();
+            let told = (Contact::Unreachable, &BTreeMap::new());
+            let owed = plan.finish(attempt, told, time, Jitter(0));
+            let owed = owed.iter().map(|owed| format!(" {:?}", owed.event));
+            log.push(format!(
+                "{}:{id}{}",
+                time.0.as_secs(),
+                owed.collect::<String>()
+            ));
+        }
+        let mail = mails.peek().map(|(when, _)| at(*when));
+        match [mail, plan.next_due()].into_iter().flatten().min() {
+            Some(next) => time = next,
+            None => break,
+        }
+    }
+    (plan, log)
+}
+
+#[test]
+fn one_attempt_tells_for_all_that_cannot_be_reached() {
+    let (_, log) = silence_for_three(2 * HOUR);
+    insta::assert_snapshot!(log.join(", "), @"0:1, 60:2, 180:1, 420:3, 900:2, 1800:1, 2700:3, 3600:2, 4500:1, 5400:3, 6300:2");
+}
+
+#[test]
+fn each_sender_hears_of_the_delay_and_the_end() {
+    let (_, log) = silence_for_three(6 * DAY - 1);
+    let told: Vec<&str> = log
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.contains(' '))
+        .collect();
+    insta::assert_snapshot!(told.join(", "), @"14400:1 Delayed, 14460:2 Delayed, 14460:3 Delayed, 432000:1 Expired, 432030:2 Expired, 432060:3 Expired");
+}
+
+#[test]
+fn all_goes_when_a_host_is_reached_again() {
+    let (mut plan, _) = silence_for_three(12 * HOUR);
+    let time = plan.next_due().unwrap();
+    let first = plan.next(time).unwrap();
+    assert_eq!(plan.next(time), None);
+    finish(&mut plan, first, Outcome::Relayed, time);
+    let others: Vec<u64> = std::iter::from_fn(|| plan.next(time))
+        .map(|attempt| attempt.mail().0)
+        .collect();
+    assert_eq!(others.len(), 2, "{others:?}");
+}
+
+#[test]
+fn the_owner_may_try_what_cannot_be_reached() {
+    let (mut plan, _) = silence_for_three(HOUR);
+    let time = plan.next_due().unwrap();
+    let before = QueueTime(time.0.saturating_sub(Duration::from_secs(1)));
+    assert_eq!(plan.next(before), None);
+    plan.retry(SpoolId(2), before);
+    assert_eq!(plan.next(before).unwrap().mail(), SpoolId(2));
+}
+
+#[test]
+fn what_could_not_begin_is_as_before() {
+    let mut plan = plan(&[(1, mail(Priority::Mail, &["a.test"]))]);
+    let attempt = plan.next(at(0)).unwrap();
+    plan.put_back(attempt);
+    assert_eq!(plan.mail(SpoolId(1)).unwrap().recipients[0].attempts, 0);
+    let attempt = plan.next(at(0)).unwrap();
+    plan.hold(SpoolId(1));
+    plan.put_back(attempt);
+    assert_eq!(states(&plan, 1), [State::Held]);
 }
 
 #[test]
@@ -105,12 +195,15 @@ fn recipients_of_one_destination_go_together() {
     let b = plan.next(at(0)).unwrap();
     assert_eq!(
         (a.destination(), a.recipients()),
-        (&to("a.test"), &[0, 2][..])
+        (&*to("a.test"), &[0, 2][..])
     );
-    assert_eq!((b.destination(), b.recipients()), (&to("b.test"), &[1][..]));
+    assert_eq!(
+        (b.destination(), b.recipients()),
+        (&*to("b.test"), &[1][..])
+    );
     assert_eq!(plan.next(at(0)), None);
     let outcomes = BTreeMap::from([(0, Outcome::Permanent), (2, Outcome::Relayed)]);
-    let told = plan.finish(a, &outcomes, at(5), Jitter(0));
+    let told = plan.finish(a, (Contact::Reached, &outcomes), at(5), Jitter(0));
     assert_eq!(told, [owed(0, Event::Failed)]);
     assert_eq!(plan.take_ended(SpoolId(1)), None);
     assert_eq!(finish(&mut plan, b, Outcome::Relayed, at(6)), []);
@@ -177,7 +270,7 @@ fn the_box_has_a_limit() {
     assert!(plan.next(at(0)).is_some());
     assert_eq!(plan.next(at(0)), None);
     finish(&mut plan, first, Outcome::Transient, at(1));
-    assert_eq!(plan.next(at(1)).unwrap().destination(), &to("c.test"));
+    assert_eq!(plan.next(at(1)).unwrap().destination(), &*to("c.test"));
 }
 
 #[test]
@@ -199,7 +292,7 @@ fn success_is_told_on_request_and_never_twice() {
             let mut one = mail(Priority::Mail, &["a.test"]);
             one.recipients[0].notify = notify;
             if is_null {
-                one.sender = None;
+                one.reader = Reader::Nobody;
             }
             let mut plan = plan(&[(1, one)]);
             let attempt = plan.next(at(0)).unwrap();

@@ -44,9 +44,13 @@ fn spooled() -> impl Strategy<Value = Deed> {
         let recipients = recipients
             .into_iter()
             .map(|(to_which, notify)| Recipient::new(to(DESTINATIONS[to_which]), notify, at(0)));
-        let sender = Address::parse("anna@home.test").ok();
+        let reader = if is_null {
+            Reader::Nobody
+        } else {
+            Reader::Sender
+        };
         Deed::Spool(Mail {
-            sender: sender.filter(|_| !is_null),
+            reader,
             priority,
             arrived: at(0),
             recipients: recipients.collect(),
@@ -122,6 +126,8 @@ struct Life {
     /// The owner interfered.
     touched: BTreeSet<SpoolId>,
     off: Duration,
+    /// Destinations that could not be reached: until when they are closed, how often it was tried.
+    closed: BTreeMap<Arc<Destination>, (Option<QueueTime>, u32)>,
 }
 
 impl Life {
@@ -138,6 +144,7 @@ impl Life {
             ended: BTreeMap::new(),
             touched: BTreeSet::new(),
             off: Duration::ZERO,
+            closed: BTreeMap::new(),
         }
     }
 
@@ -154,53 +161,105 @@ impl Life {
     }
 
     /// What should be tried now: the best of all that may go, and its companions.
-    fn expected(&self) -> Option<(SpoolId, Destination, Vec<usize>)> {
+    fn expected(&self) -> Option<(SpoolId, Arc<Destination>, Vec<usize>)> {
         let limits = self.world.limits;
         if self.under_way.len() >= limits.attempts_max {
             return None;
         }
-        let is_open = |to: &Destination| {
+        let has_room = |to: &Destination| {
             let there = self
                 .under_way
                 .iter()
                 .filter(|(_, one)| one.destination() == to);
             there.count() < limits.per_destination_max
         };
-        let mut due = Vec::new();
+        let is_closed = |to: &Arc<Destination>| {
+            self.closed
+                .get(to)
+                .is_some_and(|(until, _)| until.is_some())
+        };
+        let (mut due, mut with) = (Vec::new(), Vec::new());
         for (id, mail) in self.plan.mails() {
             for (index, one) in mail.recipients.iter().enumerate() {
-                if let State::Waiting { due: when } = one.state
-                    && when <= self.time
-                    && is_open(&one.destination)
-                {
-                    due.push((
-                        when + mail.priority.behind(),
-                        when,
-                        id,
-                        index,
-                        one.destination.clone(),
-                    ));
+                let Some(when) = one.due().filter(|when| *when <= self.time) else {
+                    continue;
+                };
+                let to = Arc::clone(&one.destination);
+                with.push((id, to.clone(), index));
+                let may_go = !is_closed(&to) || self.cannot_wait(mail, one);
+                if has_room(&to) && may_go {
+                    due.push((when + mail.priority.behind(), when, id, index, to));
                 }
             }
         }
         let (_, _, id, _, to) = due.iter().min()?.clone();
-        let mut with: Vec<usize> = due
-            .iter()
-            .filter(|one| one.2 == id && one.4 == to)
-            .map(|one| one.3)
-            .collect();
-        with.sort_unstable();
+        with.retain(|one| (one.0, &one.1) == (id, &to));
         with.truncate(limits.recipients_max);
+        let with = with.into_iter().map(|(_, _, index)| index).collect();
         Some((id, to, with))
     }
 
+    /// Its sender is to be told, or it is to be given up.
+    fn cannot_wait(&self, mail: &Mail, one: &Recipient) -> bool {
+        let age = self.time.since(mail.arrived);
+        let is_to_be_told = one.notify.delay && !one.delay_told;
+        let is_late = age >= self.world.policy.delay_notice_after;
+        age >= self.world.policy.lifetime || is_to_be_told && is_late
+    }
+
+    fn open_due(&mut self) {
+        for (until, _) in self.closed.values_mut() {
+            *until = until.filter(|until| *until > self.time);
+        }
+        self.forget_idle();
+    }
+
+    /// What is open and has nothing to do is as if it had never failed.
+    fn forget_idle(&mut self) {
+        let plan = &self.plan;
+        self.closed.retain(|to, (until, _)| {
+            let mut all = plan.mails().flat_map(|(_, mail)| &mail.recipients);
+            let is_awaited = all.any(|one| {
+                let is_open = matches!(one.state, State::Waiting { .. } | State::UnderWay { .. });
+                one.destination == *to && is_open
+            });
+            until.is_some() || is_awaited
+        });
+    }
+
+    /// What is known of a destination after an attempt.
+    fn learn(&mut self, to: &Arc<Destination>, contact: Contact) {
+        let known = self.closed.get(to).copied();
+        match (contact, known) {
+            (Contact::Reached, Some(_)) => {
+                self.closed.remove(to);
+                for (id, mail) in self.plan.mails() {
+                    for (index, _) in mail.recipients.iter().enumerate() {
+                        self.tried.remove(&(id, index));
+                    }
+                }
+            }
+            (Contact::Unreachable, None | Some((None, _))) => {
+                let failures = known.map_or(0, |(_, failures)| failures) + 1;
+                let policy = self.world.policy;
+                let doubled = policy.retry_first * (1 << (failures - 1).min(20));
+                let longest = policy.retry_max.min(Duration::from_mins(15));
+                let until = self.time + doubled.min(longest);
+                self.closed.insert(Arc::clone(to), (Some(until), failures));
+            }
+            (Contact::Reached, None) | (Contact::Unreachable, Some((Some(_), _))) => {}
+        }
+    }
+
     fn begin_all(&mut self) {
+        self.open_due();
         loop {
             let expected = self.expected();
             let attempt = self.plan.next(self.time);
             let seen = attempt.as_ref().map(|one| {
                 let recipients = one.recipients().to_vec();
-                (one.mail(), one.destination().clone(), recipients)
+                let to = Arc::new(one.destination().clone());
+                (one.mail(), to, recipients)
             });
             assert_eq!(seen, expected);
             let Some(attempt) = attempt else {
@@ -233,7 +292,14 @@ impl Life {
             let jitter = Jitter(self.answer().2);
             let outcomes = recipients.iter().map(|index| (*index, self.answer().0));
             let outcomes = outcomes.collect::<BTreeMap<_, _>>();
-            let owed = self.plan.finish(attempt, &outcomes, self.time, jitter);
+            let is_silent = outcomes.values().all(|one| *one == Outcome::Transient);
+            let contact = match self.answer().1 {
+                bits if is_silent && bits % 2 == 0 => Contact::Unreachable,
+                _ => Contact::Reached,
+            };
+            self.learn(&Arc::new(attempt.destination().clone()), contact);
+            let told = (contact, &outcomes);
+            let owed = self.plan.finish(attempt, told, self.time, jitter);
             self.note(id, owed);
             for index in recipients {
                 self.tried.insert((id, index), self.time);
@@ -241,6 +307,7 @@ impl Life {
                 self.check_step(&before, old, new);
             }
             self.collect(id);
+            self.forget_idle();
         }
     }
 
@@ -292,6 +359,7 @@ impl Life {
             Deed::Retry(id) => {
                 self.tried.retain(|(mail, _), _| mail.0 != id);
                 self.plan.retry(SpoolId(id), self.time);
+                self.open_for(SpoolId(id));
             }
             Deed::Remove(id) => {
                 self.plan.remove(SpoolId(id));
@@ -301,7 +369,19 @@ impl Life {
         }
     }
 
+    /// The owner wants it tried now.
+    fn open_for(&mut self, id: SpoolId) {
+        let recipients = self.plan.mail(id).into_iter();
+        let waiting = recipients.flat_map(|mail| &mail.recipients);
+        for one in waiting.filter(|one| one.due().is_some()) {
+            if let Some((until, _)) = self.closed.get_mut(&one.destination) {
+                *until = None;
+            }
+        }
+    }
+
     fn restart(&mut self, off: Duration) {
+        self.closed.clear();
         self.under_way.clear();
         self.time = self.time + off;
         self.off += off;
@@ -335,6 +415,7 @@ impl Life {
             self.finish_due();
             while let Some((_, deed)) = deeds.next_if(|(when, _)| at(*when) <= self.time) {
                 self.act(deed);
+                self.forget_idle();
             }
             self.begin_all();
             let ends = self.under_way.iter().map(|(end, _)| *end).min();
@@ -376,7 +457,7 @@ impl Life {
 
 /// At most one delay, then at most one end, and only what the sender wants to hear.
 fn check_told(mail: &Mail, one: &Recipient, told: &[Event]) {
-    if mail.sender.is_none() {
+    if mail.reader == Reader::Nobody {
         assert_eq!(told, [], "the null sender");
         return;
     }

@@ -25,7 +25,7 @@ PASSWORD = "correct horse battery"
 
 
 class Box:
-    def __init__(self, extra_config=""):
+    def __init__(self, extra_config="", env=None):
         self.home = Path(tempfile.mkdtemp(prefix="heimpost-peer-"))
         self.data = self.home / "data"
         self.config = self.home / "heimpost.toml"
@@ -33,6 +33,7 @@ class Box:
         self.config.write_text(
             'hostname = "mail.example.org"\ndomains = ["example.org"]\n' + f"{extra_config}\n[listen]\n{listeners}"
         )
+        self.env = dict(os.environ, **(env or {}))
         self.process = None
         self.log = []
 
@@ -53,7 +54,9 @@ class Box:
 
     def start(self):
         arguments = [BINARY, "--config", str(self.config), "--data", str(self.data), "serve"]
-        self.process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            arguments, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, env=self.env
+        )
         ready = queue.Queue()
         threading.Thread(target=self._read_log, args=(self.process, ready), daemon=True).start()
         line = ready.get(timeout=START_SECONDS)

@@ -1,0 +1,76 @@
+"""A name server for one test, on loopback: answers from a zone given as text, and nothing else exists.
+
+    with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names: ... names.address
+
+A line may end in `!servfail` or `!silent` in place of a record, for a name server in trouble.
+"""
+
+from dnslib import QTYPE, RCODE, RR
+from dnslib.server import DNSLogger, DNSServer
+
+TTL = 5
+
+
+class Names:
+    def __init__(self, *lines):
+        self.records = []
+        self.trouble = {}
+        self.asked = []
+        for line in lines:
+            self.add(line)
+
+    def add(self, line):
+        name, rest = line.split(None, 1)
+        if rest.startswith("!"):
+            self.trouble[name.lower()] = rest[1:]
+        else:
+            kind, data = rest.split(None, 1)
+            self.records += RR.fromZone(f"{name} {TTL} IN {kind} {data}")
+
+    def remove(self, name):
+        self.records = [record for record in self.records if str(record.rname).lower() != name.lower()]
+        self.trouble.pop(name.lower(), None)
+
+    def resolve(self, request, _handler):
+        reply = request.reply()
+        name, kind = str(request.q.qname).lower(), QTYPE[request.q.qtype]
+        self.asked.append((name, kind))
+        trouble = self.trouble.get(name)
+        if trouble == "servfail":
+            reply.header.rcode = RCODE.SERVFAIL
+            return reply
+        if trouble == "silent":
+            raise TimeoutError(f"no answer about {name}")
+        here = [record for record in self.records if str(record.rname).lower() == name]
+        found = [record for record in here if QTYPE[record.rtype] in (kind, "CNAME")]
+        for record in found:
+            reply.add_answer(record)
+            if QTYPE[record.rtype] == "CNAME":
+                target = str(record.rdata).lower()
+                for other in self.records:
+                    if str(other.rname).lower() == target and QTYPE[other.rtype] == kind:
+                        reply.add_answer(other)
+        below = any(str(record.rname).lower().endswith("." + name) for record in self.records)
+        if not here and not below:
+            reply.header.rcode = RCODE.NXDOMAIN
+        return reply
+
+    def __enter__(self):
+        quiet = DNSLogger("", prefix=False)
+        self.udp = DNSServer(self, port=0, address="127.0.0.1", logger=quiet)
+        port = self.udp.server.server_address[1]
+        self.tcp = DNSServer(self, port=port, address="127.0.0.1", tcp=True, logger=quiet)
+        self.udp.server.handle_error = self.tcp.server.handle_error = lambda *_: None
+        self.udp.start_thread()
+        self.tcp.start_thread()
+        self.address = f"127.0.0.1:{port}"
+        return self
+
+    def __exit__(self, *_):
+        for server in (self.udp, self.tcp):
+            server.stop()
+            server.server.server_close()
+
+    @property
+    def config(self):
+        return f'[dns]\nservers = ["{self.address}"]\ndnssec = false\n'

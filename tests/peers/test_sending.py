@@ -1,0 +1,272 @@
+"""Mail for other hosts: by MX, by a smarthost, put off, refused, too late; to Postfix, Exim and a server that misbehaves."""
+
+import json
+import re
+import time
+import unittest
+from pathlib import Path
+
+from box import Box, PASSWORD, message, tool, until
+from broken import Broken
+from names import Names
+from others import Authority, Exim, Postfix
+
+QUICK = 'retry_first = "1s"\nretry_max = "2s"\n'
+
+
+def submit(box, sender, *recipients, text=None, extra=()):
+    """Sends a mail by swaks through submission, with STARTTLS and a password."""
+    data = text or message("To the world", sender=sender, to=", ".join(recipients))
+    return tool(
+        "swaks", "--server", f"127.0.0.1:{box.ports['submission']}", "--tls", "--auth", "PLAIN",
+        "--auth-user", sender, "--auth-password", PASSWORD, "--from", sender, "--to", ",".join(recipients),
+        "--data", data.replace("\r\n", "\n"), *extra,
+    )
+
+
+def queue(box):
+    return json.loads(box.run("queue", "list", "--json").stdout)
+
+
+def settled(box, seconds=20):
+    until(lambda: not queue(box), seconds=seconds, what="an empty queue")
+
+
+def inbox(box, address):
+    """Mails in an INBOX by mutt's own eyes: file names of a Maildir that mutt reads."""
+    target = box.home / "seen" / str(time.monotonic_ns())
+    box.run("export", address, str(target))
+    mails = [path for path in target.rglob("*") if path.is_file() and path.parent.name in ("cur", "new")]
+    return [path.read_text(errors="replace") for path in mails]
+
+
+class ByMx(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.authority = Authority()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.authority.close()
+
+    def box(self, names, port, more=""):
+        config = names.config + f'[queue]\nport = {port}\n{QUICK}{more}\n'
+        return Box(config, env={"SSL_CERT_FILE": str(self.authority.bundle)})
+
+    def test_postfix_gets_it_over_tls(self):
+        pem = self.authority.leaf("mx.else.test")
+        with Postfix("else.test", certificate=pem) as other:
+            with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names:
+                with self.box(names, other.port) as box:
+                    anna = box.account("anna")
+                    submit(box, anna, "ben@else.test")
+                    mail = other.wait("ben")[0]
+                    self.assertEqual(mail["Subject"], "To the world")
+                    self.assertEqual(mail["Return-Path"], f"<{anna}>")
+                    self.assertIn("TLS_AES", mail.get_all("Received")[0])
+                    self.assertNotIn("X-Original-To: bob", mail.as_string())
+                    settled(box)
+                    box.check()
+
+    def test_exim_gets_a_mail_beyond_ascii(self):
+        with Exim("else.test") as other:
+            with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names:
+                with self.box(names, other.port) as box:
+                    anna = box.account("anna")
+                    text = message("Grüße", body="Fünf Würste", sender=anna, to="ben@else.test", extra=(
+                        "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                        "Content-Transfer-Encoding: 8bit\r\n"))
+                    submit(box, anna, "ben@else.test", text=text)
+                    mail = other.wait("ben")[0]
+                    self.assertIn("Fünf Würste", mail.get_content())
+                    settled(box)
+
+    def test_what_is_for_the_house_stays(self):
+        with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names, Postfix("else.test") as other:
+            with self.box(names, other.port) as box:
+                anna, bob = box.account("anna"), box.account("bob")
+                submit(box, anna, bob, "ben@else.test", "eva@else.test")
+                other.wait("ben")
+                other.wait("eva")
+                self.assertEqual(len(inbox(box, bob)), 1)
+                self.assertFalse([asked for asked in names.asked if asked[0].startswith("example.org")])
+                settled(box)
+
+    def test_grey_then_taken(self):
+        grey = "smtpd_recipient_restrictions = check_client_access static:{defer Come back later}\n"
+        with Postfix("else.test", settings=grey) as other:
+            with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names:
+                with self.box(names, other.port) as box:
+                    anna = box.account("anna")
+                    submit(box, anna, "ben@else.test")
+                    until(lambda: queue(box) and "Come back later" in str(queue(box)), what="the reason in the list")
+                    other.reload("smtpd_recipient_restrictions =\n")
+                    other.wait("ben", seconds=30)
+                    settled(box)
+                    self.assertEqual(len(other.mails("ben")), 1)
+
+    def test_unknown_user_comes_back(self):
+        with Postfix("else.test") as other:
+            with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names:
+                with self.box(names, other.port) as box:
+                    anna = box.account("anna")
+                    submit(box, anna, "nobody@else.test", "ben@else.test")
+                    other.wait("ben")
+                    report = until(lambda: [m for m in inbox(box, anna) if "delivery-status" in m], what="a report")[0]
+                    self.assertIn("Final-Recipient: rfc822; nobody@else.test", report)
+                    self.assertIn("Action: failed", report)
+                    self.assertIn("User unknown", report)
+                    self.assertNotIn("Final-Recipient: rfc822; ben@else.test", report)
+
+    def test_second_best_host(self):
+        with Postfix("else.test") as other:
+            zone = ("else.test. MX 10 dead.else.test.", "else.test. MX 20 mx.else.test.", "mx.else.test. A 127.0.0.1",
+                    "dead.else.test. A 127.0.0.9")
+            with Names(*zone) as names, self.box(names, other.port) as box:
+                submit(box, box.account("anna"), "ben@else.test")
+                other.wait("ben")
+
+    def test_many_recipients(self):
+        """More than one transaction takes."""
+        with Postfix("else.test", settings="virtual_alias_maps = regexp:{{/^u[0-9]+@else.test$/ ben@else.test}}\n") as other:
+            with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names:
+                with self.box(names, other.port, ) as box:
+                    anna = box.account("anna")
+                    submit(box, anna, *[f"u{n}@else.test" for n in range(150)])
+                    settled(box, 30)
+                    self.assertGreaterEqual(len(other.mails("ben")), 2)
+
+    def test_a_backlog_survives_a_kill(self):
+        with Names("else.test. MX 10 mx.else.test.", "mx.else.test. !servfail") as names, Postfix("else.test") as other:
+            with self.box(names, other.port) as box:
+                anna = box.account("anna")
+                for number in range(30):
+                    submit(box, anna, "ben@else.test", text=message(f"Number {number}", sender=anna, to="ben@else.test"))
+                self.assertEqual(len(queue(box)), 30)
+                box.kill()
+                box.start()
+                names.remove("mx.else.test.")
+                names.add("mx.else.test. A 127.0.0.1")
+                other.wait("ben", 30, seconds=60)
+                settled(box, 30)
+                subjects = sorted(mail["Subject"] for mail in other.mails("ben"))
+                self.assertEqual(subjects, sorted(f"Number {number}" for number in range(30)))
+                box.check()
+
+
+class Reports(unittest.TestCase):
+    def test_late_then_failed_and_mutt_shows_it(self):
+        quick = '[queue]\nport = 9\nretry_first = "1s"\nretry_max = "2s"\ndelay_notice_after = "3s"\nlifetime = "8s"\n'
+        with Names("dead.test. MX 10 mx.dead.test.", "mx.dead.test. A 127.0.0.1") as names:
+            with Box(names.config + quick) as box:
+                anna = box.account("anna", "--language", "de")
+                submit(box, anna, "ben@dead.test")
+
+                def reports(action):
+                    return [mail for mail in inbox(box, anna) if f"Action: {action}" in mail]
+
+                until(lambda: reports("delayed"), seconds=20, what="a report of the delay")
+                until(lambda: reports("failed"), seconds=30, what="a report of the failure")
+                settled(box)
+                self.assertEqual((len(reports("delayed")), len(reports("failed"))), (1, 1))
+                self.shown_by_mutt(reports("failed")[0])
+
+    def shown_by_mutt(self, report):
+        mailbox = Path(__import__("tempfile").mkdtemp(prefix="heimpost-mutt-")) / "box"
+        mailbox.write_text("From MAILER-DAEMON Sun Nov 22 10:00:00 2026\n" + report.replace("\nFrom ", "\n>From ") + "\n")
+        keys = "push '<display-message>'"
+        screen = tool(
+            "script", "-qfec",
+            f"mutt -n -R -f {mailbox} -e 'set pager=cat wait_key=no' -e \"push '<display-message><exit>'\"", "/dev/null",
+            stdin="q", check=False, env={"TERM": "vt100", "COLUMNS": "120", "LINES": "60", "HOME": str(mailbox.parent)},
+        ).stdout
+        self.assertIn("ben@dead.test", screen, keys)
+        self.assertRegex(screen, r"nicht\s+zugestellt|konnte nicht")
+        self.assertIn("message/delivery-status", screen)
+
+
+class BySmarthost(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.authority = Authority()
+        cls.pem = cls.authority.leaf("localhost", "mx.provider.test")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.authority.close()
+
+    def send(self, implicit_tls, tls, settings="", trusted=True):
+        relay = settings + "relay_domains = else.test\nvirtual_mailbox_domains = provider.test, else.test\n"
+        relay += "virtual_mailbox_maps = inline:{ { ben@else.test = ben/ } }\nsmtpd_sender_login_maps =\n"
+        relay += "smtpd_recipient_restrictions = permit_sasl_authenticated, reject\n"
+        other = Postfix(
+            "provider.test", certificate=self.pem, login=("anna", "geheim"), implicit_tls=implicit_tls, settings=relay
+        )
+        other.start()
+        self.addCleanup(other.__exit__)
+        box = Box("")
+        password = box.home / "password"
+        password.write_text("geheim\n")
+        with Names("mx.provider.test. A 127.0.0.1", "provider.test. MX 10 mx.provider.test.") as names:
+            config = names.config + (
+                f'[queue]\n{QUICK}[relay]\nhost = "mx.provider.test"\nport = {other.port}\ntls = "{tls}"\n'
+                f'user = "anna@provider.test"\npassword_file = "{password}"\n'
+            )
+            bundle = str(self.authority.bundle) if trusted else "/dev/null"
+            with Box(config, env={"SSL_CERT_FILE": bundle}) as box:
+                anna = box.account("anna")
+                submit(box, anna, "ben@else.test")
+                yield other, box
+
+    def test_starttls(self):
+        for other, box in self.send(False, "starttls"):
+            mail = other.wait("ben")[0]
+            self.assertIn("ESMTPSA", mail.get_all("Received")[0])
+            self.assertIn("sasl_method=SCRAM-SHA-256", other.log_text())
+            settled(box)
+
+    def test_implicit_tls(self):
+        for other, box in self.send(True, "tls"):
+            other.wait("ben")
+            settled(box)
+
+    def test_plain_where_nothing_better_is_offered(self):
+        for other, box in self.send(False, "starttls", "smtpd_sasl_mechanism_filter = plain, login\n"):
+            other.wait("ben")
+            self.assertIn("sasl_method=PLAIN", other.log_text())
+
+    def test_unknown_authority_gets_no_password(self):
+        for other, box in self.send(False, "starttls", trusted=False):
+            until(lambda: "certificate" in str(queue(box)), what="the reason in the list")
+            self.assertNotIn("sasl_method", other.log_text())
+            self.assertEqual(other.mails("ben"), [])
+
+
+class Misbehaving(unittest.TestCase):
+    """Servers that break the rules: nothing is lost, and what the server has is not sent again."""
+
+    def check(self, behaviour, copies, tries):
+        with Broken(behaviour) as other:
+            with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names:
+                with Box(names.config + f"[queue]\nport = {other.port}\n{QUICK}") as box:
+                    submit(box, box.account("anna"), "ben@else.test")
+                    until(lambda: len(other.taken) >= copies and not queue(box), seconds=40, what="delivery")
+                    self.assertEqual(len(other.taken), copies)
+                    self.assertGreaterEqual(other.connections, tries)
+
+    def test_cut_in_data(self):
+        self.check(["cut in data", "good"], copies=1, tries=2)
+
+    def test_cut_after_the_dot(self):
+        """The one case in which SMTP cannot tell: the mail may come twice."""
+        self.check(["cut after the dot", "good"], copies=2, tries=2)
+
+    def test_busy_and_broken(self):
+        self.check(["421", "garbage", "endless reply", "good"], copies=1, tries=4)
+
+    def test_no_ehlo(self):
+        self.check(["helo only"], copies=1, tries=1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -233,6 +233,12 @@ pub fn program_said(program: &str, line: &str) {
     tracing::info!(target: TARGET, %program, %line, "program says");
 }
 
+/// A mail was sent on its way without a copy in its author's Sent.
+pub fn sent_not_kept(account: AccountId, why: &str) {
+    let why = Plain(why);
+    tracing::warn!(target: TARGET, %account, %why, "no copy in Sent");
+}
+
 /// LED or button do not work. Mail goes on.
 pub fn panel_trouble(what: &str) {
     let what = Plain(what);

@@ -10,4 +10,5 @@ pub mod local;
 pub mod notice;
 pub mod report;
 pub mod route;
+pub mod sent;
 pub mod submission;

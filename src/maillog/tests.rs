@@ -197,6 +197,14 @@ fn lines_of_programs_stay_one_line_each() {
 }
 
 #[test]
+fn sending_without_a_copy() {
+    check(
+        || sent_not_kept(AccountId(3), "the account's quota is reached"),
+        "WARN maillog: no copy in Sent account=3 why=the account's quota is reached",
+    );
+}
+
+#[test]
 fn panel() {
     check(
         || panel_trouble("line 17 is busy"),

@@ -16,7 +16,9 @@ use super::tx::{ReadRows, Tx};
 use super::types::{
     Account, Alias, Language, SCRAM_ITERATIONS, SCRAM_SALT_BYTES, Subject, Usage, Verifier,
 };
-use super::{Error, NewAccount, Result, Snapshot, Store, growth, level, mailbox, told, waiting};
+use super::{
+    Error, NewAccount, Result, Snapshot, Store, growth, level, mailbox, sent, told, waiting,
+};
 use crate::clock::{Now, Wall};
 use crate::mail::address::Address;
 use crate::mail::ids::AccountId;
@@ -197,6 +199,7 @@ fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<()> {
     growth::forget(tx, Subject::Account(id))?;
     told::forget(tx, Subject::Account(id))?;
     waiting::remove_rows(tx, id)?;
+    sent::remove_account(tx, id)?;
     tx.announce(id, Change::Account);
     Ok(())
 }

@@ -38,25 +38,49 @@ impl Ready {
     /// Files the message everywhere it goes and spools it, unless every filing was refused. The outer error is a fault or
     /// the spool's refusal; inner ones changed nothing.
     pub(super) fn carry_out(&self, tx: &mut Tx<'_>) -> Result<Vec<Result<Filed>>> {
-        let mut blob = None;
+        self.carry_out_with(tx, &mut None)
+    }
+
+    /// The same; `blob` is what the message's blob is filed as, once it is.
+    pub(super) fn carry_out_with(
+        &self,
+        tx: &mut Tx<'_>,
+        blob: &mut Option<BlobId>,
+    ) -> Result<Vec<Result<Filed>>> {
         let mut results = Vec::with_capacity(self.texts.len());
-        for (filing, text) in self.append.filings.iter().zip(&self.texts) {
-            match self.prepare(tx, filing) {
-                Err(Error::Fault(fault)) => return Err(Error::Fault(fault)),
-                Err(refusal) => results.push(Err(refusal)),
-                Ok((ledger, flags)) => {
-                    let record = self.record(self.refer(tx, &mut blob)?, filing, text);
-                    results.push(Ok(file(tx, ledger, record, flags)?));
-                }
-            }
+        for filing in self.filings() {
+            results.push(self.file_at(tx, filing, blob)?);
         }
         if results.is_empty() || results.iter().any(Result::is_ok) {
-            self.spool(tx, &mut blob)?;
+            self.spool(tx, blob)?;
         }
         Ok(results)
     }
 
-    fn spool(&self, tx: &mut Tx<'_>, blob: &mut Option<BlobId>) -> Result<()> {
+    /// Its filings with their texts.
+    pub(super) fn filings(&self) -> impl Iterator<Item = (&Filing, &Text)> {
+        self.append.filings.iter().zip(&self.texts)
+    }
+
+    /// Files the message once. The outer error is a fault; the inner one changed nothing.
+    pub(super) fn file_at(
+        &self,
+        tx: &mut Tx<'_>,
+        (filing, text): (&Filing, &Text),
+        blob: &mut Option<BlobId>,
+    ) -> Result<Result<Filed>> {
+        match self.prepare(tx, filing) {
+            Err(Error::Fault(fault)) => Err(Error::Fault(fault)),
+            Err(refusal) => Ok(Err(refusal)),
+            Ok((ledger, flags)) => {
+                let record = self.record(self.refer(tx, blob)?, filing, text);
+                Ok(Ok(file(tx, ledger, record, flags)?))
+            }
+        }
+    }
+
+    /// Spools the message to all whom it is sent to.
+    pub(super) fn spool(&self, tx: &mut Tx<'_>, blob: &mut Option<BlobId>) -> Result<()> {
         spool::admit(tx, &self.append.spool, self.append.blob.room)?;
         for new in &self.append.spool {
             let id = self.refer(tx, blob)?;

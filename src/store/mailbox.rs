@@ -134,6 +134,20 @@ pub(super) fn by_name(
     Ok(id.map(|id| MailboxId(id.value())))
 }
 
+/// The mailbox of that special use.
+pub(super) fn by_special_use(
+    rows: &impl ReadRows,
+    account: AccountId,
+    special_use: SpecialUse,
+) -> Result<Option<MailboxId>> {
+    for (_, id) in names(rows, account)? {
+        if MailboxRow::load(rows, id)?.special_use == Some(special_use) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
 /// An account's mailboxes, by name.
 pub(super) fn names(
     rows: &impl ReadRows,
@@ -294,15 +308,13 @@ fn refuse_special_use(
             "there are no mailboxes of that special use here",
         ));
     }
-    if special_use.is_none() {
+    let Some(special_use) = special_use else {
         return Ok(());
+    };
+    match by_special_use(rows, account, special_use)? {
+        Some(_) => Err(Error::Exists("a mailbox of that special use")),
+        None => Ok(()),
     }
-    for (_, id) in names(rows, account)? {
-        if MailboxRow::load(rows, id)?.special_use == special_use {
-            return Err(Error::Exists("a mailbox of that special use"));
-        }
-    }
-    Ok(())
 }
 
 /// Takes a mailbox away; its messages are left to `purge`.

@@ -20,6 +20,7 @@ pub mod mailbox;
 pub mod media;
 pub mod pop3;
 pub mod recount;
+pub mod sent;
 pub mod spool;
 pub mod told;
 pub mod transfer;

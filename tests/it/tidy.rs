@@ -18,7 +18,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("machine", &["auth", "trust", "mail", "clock", "wake"]),
     ("maillog", &["store", "mail", "clock"]),
     ("space", &["store", "mail", "clock"]),
-    ("delivery", &["store", "mail", "clock"]),
+    ("delivery", &["maillog", "store", "mail", "clock"]),
     (
         "room",
         &["delivery", "space", "maillog", "store", "mail", "clock"],

@@ -1,7 +1,8 @@
 //! APPEND (RFC 3501 6.3.11, RFC 4315 3, RFC 7889): a message streams into the store and is filed when it is whole.
 //!
 //! What can be refused is refused before the literal. A message that turns out to be impossible is read to its end and
-//! discarded. Several messages (RFC 3502) would be several intakes and still one commit.
+//! discarded. Several messages (RFC 3502) would be several intakes and still one commit. A mail that the server has filed
+//! in Sent already takes the place of that copy.
 
 use crate::delivery::intake::{Intake, Received};
 use crate::imap::command::copy::try_create;
@@ -11,6 +12,7 @@ use crate::imap::syntax::command::{Append, AppendMessage, Tag};
 use crate::imap::syntax::response::{Code, Completion};
 use crate::imap::syntax::sequence::SequenceSet;
 use crate::mail::ids::{AccountId, MailboxId};
+use crate::mail::mime::Summary;
 use crate::store::types::{Filed, Filing, QuotaRule};
 use crate::store::{self, Error, Result};
 
@@ -107,14 +109,17 @@ fn filing(message: &AppendMessage, mailbox: MailboxId, ctx: &Ctx<'_>) -> Filing 
 }
 
 fn file(received: Received, filing: Filing, ctx: &Ctx<'_>) -> Result<Vec<Filed>> {
+    let summary = Summary::decode(&received.summary).ok();
+    let message_id = summary.and_then(|summary| summary.envelope.message_id);
+    let message_id = message_id.unwrap_or_default();
     let append = store::Append {
         blob: received.blob,
         summary: received.summary,
         filings: vec![filing],
         spool: Vec::new(),
     };
-    let filed = ctx.services.store.append_all(vec![append], ctx.now)?;
-    Ok(filed.into_iter().flatten().collect())
+    let store = &ctx.services.store;
+    store.append_own(append, &message_id, ctx.now)
 }
 
 fn completion(filed: &[Filed]) -> Completion {

@@ -9,6 +9,7 @@ mod messages;
 mod model;
 mod pop3;
 mod remembered;
+mod sent;
 mod spool;
 
 use std::sync::Arc;

@@ -1,0 +1,33 @@
+//! The copy of a submitted mail in its author's Sent, filed in the commit that takes the mail.
+//!
+//! It is the mail as its author wrote it, with the fields that submission added and without trace fields. A client that
+//! appends a copy of its own gets that one instead: [`Store::append_own`]. Sending never fails for want of a copy.
+
+use crate::clock::Now;
+use crate::mail::ids::AccountId;
+use crate::mail::mime::Envelope;
+use crate::maillog;
+use crate::store::sent::{Kept, SentCopy};
+use crate::store::types::Filed;
+use crate::store::{self, Append, Store};
+
+/// The copy for `account` of a mail with this `envelope`; `added` are the header fields that submission put in front
+/// ([`super::submission::complete`], to be called first, for it gives the envelope its Message-ID).
+pub fn copy(account: AccountId, added: &[u8], envelope: &Envelope) -> SentCopy {
+    SentCopy {
+        account,
+        prefix: added.to_vec(),
+        message_id: envelope.message_id.clone().unwrap_or_default(),
+    }
+}
+
+/// As [`Store::append_all`] with the one `append`, and the copy in the same commit. That a copy is missing (the account is
+/// full) is logged and no error.
+pub fn file(store: &Store, append: Append, copy: SentCopy, now: Now) -> store::Result<Vec<Filed>> {
+    let account = copy.account;
+    let (filed, kept) = store.submit(append, copy, now)?;
+    if let Kept::Refused(error) = kept {
+        maillog::sent_not_kept(account, &error.to_string());
+    }
+    Ok(filed)
+}

@@ -260,7 +260,7 @@ impl Connection<'_> {
         let (gone, _) = tokio::io::duplex(1);
         let plain = match std::mem::replace(&mut self.stream, Stream::plain(gone)) {
             Stream::Plain(io) => io,
-            tls @ Stream::Tls(_) => Box::new(tls),
+            tls @ (Stream::Tls(_) | Stream::Client(_)) => Box::new(tls),
         };
         let (stream, info) = tokio::select! {
             accepted = self.shared.tls.accept(plain) => accepted.map_err(Ended::Handshake)?,

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{client, server};
 
 /// What a connection can run on.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -22,8 +22,10 @@ pub type BoxIo = Box<dyn Io>;
 pub enum Stream {
     /// No TLS (yet).
     Plain(BoxIo),
-    /// Behind a finished handshake.
-    Tls(Box<TlsStream<BoxIo>>),
+    /// Behind a finished handshake in which the box was the server.
+    Tls(Box<server::TlsStream<BoxIo>>),
+    /// Behind a finished handshake in which the box was the client.
+    Client(Box<client::TlsStream<BoxIo>>),
 }
 
 impl Stream {
@@ -36,6 +38,7 @@ impl Stream {
         match self {
             Self::Plain(io) => Pin::new(io.as_mut()),
             Self::Tls(tls) => Pin::new(tls.as_mut()),
+            Self::Client(tls) => Pin::new(tls.as_mut()),
         }
     }
 }
@@ -73,6 +76,7 @@ impl fmt::Debug for Stream {
         f.write_str(match self {
             Self::Plain(_) => "Plain",
             Self::Tls(_) => "Tls",
+            Self::Client(_) => "Client",
         })
     }
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::server::{Acceptor, ResolvesServerCert};
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{ConnectionCommon, ProtocolVersion, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -245,7 +245,8 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn info(connection: &ServerConnection) -> TlsInfo {
+/// What there is to know of a connection after its handshake.
+pub(super) fn info<Side>(connection: &ConnectionCommon<Side>) -> TlsInfo {
     let version = connection.protocol_version();
     TlsInfo {
         version: match version {
@@ -266,7 +267,7 @@ fn info(connection: &ServerConnection) -> TlsInfo {
     }
 }
 
-fn exporter(connection: &ServerConnection) -> Option<[u8; 32]> {
+fn exporter<Side>(connection: &ConnectionCommon<Side>) -> Option<[u8; 32]> {
     let exported = connection.export_keying_material([0_u8; 32], EXPORTER_LABEL, Some(&[]));
     exported.ok()
 }

@@ -1,5 +1,6 @@
 //! MIME: structure, headers, text.
 
+use heimpost::mail::mime::convert::{Lines, SevenBit, Survey};
 use heimpost::mail::mime::header::{self, Selection};
 use heimpost::mail::mime::text::{self, Finder, TextDecoder};
 use heimpost::mail::mime::transfer::{TransferDecoder, TransferEncoding};
@@ -123,6 +124,43 @@ fn decode(part: &Part, pieces: Vec<&[u8]>) -> Option<String> {
     }
     decoder.finish(&mut out);
     Some(out)
+}
+
+/// What is converted does not depend on how the bytes come, and is not converted again.
+pub(super) fn convert(data: &[u8]) {
+    let seven_bit_once = seven_bit(&[data]);
+    assert_eq!(seven_bit(&pieces(data)), seven_bit_once);
+    assert_eq!(
+        seven_bit(&data.chunks(1).collect::<Vec<_>>()),
+        seven_bit_once
+    );
+    assert_eq!(seven_bit(&[&seven_bit_once]), seven_bit_once);
+    let lines_once = lines(&[data]);
+    assert_eq!(lines(&pieces(data)), lines_once);
+    assert_eq!(lines(&data.chunks(1).collect::<Vec<_>>()), lines_once);
+    assert_eq!(lines(&[&lines_once]), lines_once);
+}
+
+fn seven_bit(pieces: &[&[u8]]) -> Vec<u8> {
+    let mut survey = Survey::new();
+    pieces.iter().for_each(|piece| survey.push(piece));
+    let mut conversion = SevenBit::new(survey.finish());
+    let mut out = Vec::new();
+    for piece in pieces {
+        conversion.push(piece, &mut out);
+    }
+    conversion.finish(&mut out);
+    out
+}
+
+fn lines(pieces: &[&[u8]]) -> Vec<u8> {
+    let mut conversion = Lines::new();
+    let mut out = Vec::new();
+    for piece in pieces {
+        conversion.push(piece, &mut out);
+    }
+    conversion.finish(&mut out);
+    out
 }
 
 fn transfer(encoding: TransferEncoding, pieces: Vec<&[u8]>) -> Vec<u8> {

@@ -89,6 +89,8 @@ pub struct Taken<'a> {
     pub bytes: u64,
     /// Accounts that got it.
     pub copies: usize,
+    /// Addresses of other hosts that it waits for.
+    pub spooled: usize,
     /// Where it came from.
     pub peer: IpAddr,
 }
@@ -123,21 +125,29 @@ pub enum Cause {
 pub fn received(tally: &Tally, mail: &Taken<'_>) {
     count(&tally.0.received);
     let Taken {
-        id, bytes, copies, ..
+        id,
+        bytes,
+        copies,
+        spooled,
+        ..
     } = *mail;
     let (from, to, peer) = (Sender(mail.from), Recipients(mail.to), mail.peer);
-    tracing::info!(target: TARGET, %id, %from, %to, bytes, copies, %peer, "mail received");
+    tracing::info!(target: TARGET, %id, %from, %to, bytes, copies, spooled, %peer, "mail received");
 }
 
 /// A mail of one of our users was taken.
 pub fn submitted(tally: &Tally, mail: &Taken<'_>, account: AccountId) {
     count(&tally.0.submitted);
     let Taken {
-        id, bytes, copies, ..
+        id,
+        bytes,
+        copies,
+        spooled,
+        ..
     } = *mail;
     let (from, to, peer) = (Sender(mail.from), Recipients(mail.to), mail.peer);
     tracing::info!(
-        target: TARGET, %id, %account, %from, %to, bytes, copies, %peer, "mail submitted"
+        target: TARGET, %id, %account, %from, %to, bytes, copies, spooled, %peer, "mail submitted"
     );
 }
 

@@ -11,6 +11,7 @@ use crate::store::{BlobWriter, NewBlob, Result, Store};
 pub struct Intake {
     blob: BlobWriter,
     scanner: Scanner,
+    has_8bit: bool,
 }
 
 /// A message that was taken in whole and is not filed yet.
@@ -24,6 +25,8 @@ pub struct Received {
     pub bytes: u64,
     /// What its header shows: hop count, which fields a submission has to be given, addresses of `From`.
     pub facts: HeaderFacts,
+    /// Whether it has a byte above 127 anywhere.
+    pub has_8bit: bool,
 }
 
 impl Intake {
@@ -32,11 +35,13 @@ impl Intake {
         Ok(Self {
             blob: store.begin_blob(bytes_expected)?,
             scanner: Scanner::new(),
+            has_8bit: false,
         })
     }
 
     /// Takes the next piece, of any size. After an error the intake is of no more use.
     pub fn write(&mut self, piece: &[u8]) -> Result<()> {
+        self.has_8bit |= !piece.is_ascii();
         self.scanner.push(piece);
         self.blob.write(piece)
     }
@@ -55,6 +60,7 @@ impl Intake {
             summary: scanned.summary.encode(),
             bytes,
             facts: scanned.facts,
+            has_8bit: self.has_8bit,
         })
     }
 }
@@ -80,6 +86,7 @@ mod tests {
         }
         let received = intake.finish().unwrap();
         assert_eq!((received.bytes, received.blob.bytes()), (38, 38));
+        assert!(!received.has_8bit);
         assert_eq!((received.facts.hops, received.facts.has_date), (1, false));
         let summary = Summary::decode(&received.summary).unwrap();
         assert_eq!(summary.envelope.subject.as_deref(), Some(&b"Gruss"[..]));

@@ -1,16 +1,19 @@
-//! Filing one message into the INBOX of each account that its recipients stand for.
+//! Filing one message into the INBOX of each account that its recipients stand for, and spooling it for the rest.
 //!
 //! One blob for all. Each account gets it once, however many recipients lead to it, with trace fields of its own in
-//! front: Return-Path, Delivered-To and what the protocol put together (Received). All filings are one commit, all or
-//! none: a peer hears one answer for all recipients, and an error makes it send to all of them again.
+//! front: Return-Path, Delivered-To and what the protocol put together (Received). All filings and spool entries are one
+//! commit, all or none: a peer hears one answer for all recipients, and an error makes it send to all of them again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::outbound::{self, Leaving};
+use super::route::Targets;
 use crate::clock::Now;
 use crate::mail::address::{Address, ReversePath};
 use crate::mail::flags::{Flags, SpecialUse};
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
+use crate::mail::report::{Notify, Return};
 use crate::mail::trace;
 use crate::store::types::{Filed, Filing, Mailbox, QuotaRule};
 use crate::store::{self, Append, NewBlob, Store};
@@ -22,6 +25,22 @@ pub struct Envelope {
     pub from: ReversePath,
     /// Recipients that were accepted, in their order.
     pub to: Vec<Recipient>,
+    /// `RET=`
+    pub ret: Option<Return>,
+    /// `ENVID=`, decoded.
+    pub envid: Option<String>,
+}
+
+impl Envelope {
+    /// One without wishes for reports.
+    pub fn new(from: ReversePath, to: impl IntoIterator<Item = Recipient>) -> Self {
+        Self {
+            from,
+            to: to.into_iter().collect(),
+            ret: None,
+            envid: None,
+        }
+    }
 }
 
 /// One recipient.
@@ -29,8 +48,29 @@ pub struct Envelope {
 pub struct Recipient {
     /// As the peer named it.
     pub address: Address,
-    /// The accounts that it stands for.
-    pub accounts: BTreeSet<AccountId>,
+    /// What it stands for; itself, if it is another host's.
+    pub targets: Targets,
+    /// `NOTIFY=`
+    pub notify: Option<Notify>,
+    /// `ORCPT=`: address type and decoded address.
+    pub original: Option<(String, String)>,
+}
+
+impl Recipient {
+    /// One that stands for nothing yet and has no wishes.
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            targets: Targets::default(),
+            notify: None,
+            original: None,
+        }
+    }
+
+    /// Whether it is another host's, not an alias of ours.
+    pub fn is_elsewhere(&self) -> bool {
+        self.targets.remote.contains(&self.address)
+    }
 }
 
 /// A complete message, not filed yet.
@@ -42,8 +82,10 @@ pub struct Message {
     pub summary: Vec<u8>,
     /// Header fields in front of it, the same for all: Received, and what submission adds.
     pub head: Vec<u8>,
-    /// Where it belongs.
+    /// Where in accounts it belongs.
     pub place: Place,
+    /// What of it is for other hosts, should there be recipients of theirs.
+    pub leaving: Leaving,
 }
 
 /// Where a message belongs in an account.
@@ -56,75 +98,96 @@ pub enum Place {
     Junk,
 }
 
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// Its copies in accounts.
+    pub filed: Vec<Filed>,
+    /// Addresses of other hosts that it was spooled for.
+    pub spooled: usize,
+}
+
 /// Whether `recipient` can take a message of `bytes` now; an unknown size is 0. If it stands for several accounts, one
-/// with room is enough: who is full does not keep mail from the others.
+/// with room is enough, and so is an address elsewhere: who is full does not keep mail from the others.
 ///
 /// Errors: `OverQuota`, `Full`, `NotFound` if all accounts are gone, `Fault`.
 pub fn admit(store: &Store, recipient: &Recipient, bytes: u64) -> store::Result<()> {
-    quota_rule(store, recipient.accounts.iter(), bytes).map(|_| ())
+    quota_rule(store, std::slice::from_ref(recipient), bytes).map(|_| ())
 }
 
-/// Files `message` for all recipients of `envelope`.
+/// Files and spools `message` for all recipients of `envelope`.
 ///
 /// Quotas were asked about at each recipient, perhaps without knowing the size. If by now none of the accounts has
-/// room, nothing is filed (`OverQuota`). If one has, the message goes beyond the quota of the others: to refuse it for
-/// all would keep it from that one as long as the sender tries, and to refuse it for some would take a DSN, which
-/// cannot be sent yet.
+/// room, nothing is filed (`OverQuota`). If one has, or there are recipients elsewhere, the message goes beyond the quota
+/// of the others: to refuse it for all would keep it from those as long as the sender tries.
 pub fn deliver(
     store: &Store,
     envelope: &Envelope,
     message: Message,
     now: Now,
-) -> store::Result<Vec<Filed>> {
-    let accounts = first_recipients(&envelope.to);
-    let quota = quota_rule(store, accounts.keys(), message.blob.bytes())?;
-    let mut filings = Vec::with_capacity(accounts.len());
-    for (account, recipient) in &accounts {
-        filings.push(Filing {
-            mailbox: mailbox(store, *account, message.place)?.id,
+) -> store::Result<Delivered> {
+    let quota = quota_rule(store, &envelope.to, message.blob.bytes())?;
+    let spool = outbound::spool(envelope, &message.leaving);
+    let spooled = spool.iter().map(|entry| entry.recipients.len()).sum();
+    let append = Append {
+        filings: filings(store, envelope, &message, quota, now)?,
+        blob: message.blob,
+        summary: message.summary,
+        spool,
+    };
+    let filed = store.append_all(vec![append], now)?;
+    Ok(Delivered {
+        filed: filed.into_iter().flatten().collect(),
+        spooled,
+    })
+}
+
+fn filings(
+    store: &Store,
+    envelope: &Envelope,
+    message: &Message,
+    quota: QuotaRule,
+    now: Now,
+) -> store::Result<Vec<Filing>> {
+    let accounts = first_recipients(&envelope.to).into_iter();
+    let filing = |(account, recipient)| {
+        Ok(Filing {
+            mailbox: mailbox(store, account, message.place)?.id,
             flags: Flags::default(),
             internal_date: now.stamp(),
             prefix: prefix(&envelope.from, recipient, &message.head),
             quota,
-        });
-    }
-    let append = Append {
-        blob: message.blob,
-        summary: message.summary,
-        filings,
-        spool: Vec::new(),
+        })
     };
-    Ok(store
-        .append_all(vec![append], now)?
-        .into_iter()
-        .flatten()
-        .collect())
+    accounts.map(filing).collect()
 }
 
 /// Each account with the first recipient that leads to it.
 fn first_recipients(recipients: &[Recipient]) -> BTreeMap<AccountId, &Address> {
     let mut first = BTreeMap::new();
     for recipient in recipients {
-        for account in &recipient.accounts {
+        for account in &recipient.targets.accounts {
             first.entry(*account).or_insert(&recipient.address);
         }
     }
     first
 }
 
-fn quota_rule<'a>(
-    store: &Store,
-    accounts: impl Iterator<Item = &'a AccountId>,
-    bytes: u64,
-) -> store::Result<QuotaRule> {
+fn quota_rule(store: &Store, to: &[Recipient], bytes: u64) -> store::Result<QuotaRule> {
     let mut refusal = None;
-    for account in accounts {
+    for account in to.iter().flat_map(|to| &to.targets.accounts) {
         match store.admit(*account, bytes) {
             Ok(()) => return Ok(QuotaRule::Exceed),
             Err(error) => refusal = Some(error),
         }
     }
-    refusal.map_or(Ok(QuotaRule::Enforce), Err)
+    match refusal {
+        Some(store::Error::OverQuota) if to.iter().any(|to| !to.targets.remote.is_empty()) => {
+            Ok(QuotaRule::Exceed)
+        }
+        Some(refusal) => Err(refusal),
+        None => Ok(QuotaRule::Enforce),
+    }
 }
 
 fn mailbox(store: &Store, account: AccountId, place: Place) -> store::Result<Mailbox> {
@@ -159,10 +222,17 @@ mod tests {
     use crate::clock::{Clock, Wall};
     use crate::delivery::intake::Intake;
     use crate::mail::ids::Uid;
+    use crate::mail::transport::{BodyType, HeaderType};
     use crate::store::types::{Language, MessageRow};
     use crate::store::{NewAccount, Options};
 
     const NAMES: [&str; 2] = ["anna@home.test", "ben@home.test"];
+
+    fn recipient(address: Address, accounts: impl IntoIterator<Item = AccountId>) -> Recipient {
+        let mut recipient = Recipient::new(address);
+        recipient.targets.accounts.extend(accounts);
+        recipient
+    }
 
     struct House {
         store: Store,
@@ -182,10 +252,7 @@ mod tests {
                 quota_bytes,
             };
             let account = store.add_account(&new, now).unwrap();
-            Recipient {
-                address,
-                accounts: BTreeSet::from([account.id]),
-            }
+            recipient(address, [account.id])
         };
         let recipients = NAMES.into_iter().zip(quotas).map(add).collect();
         House {
@@ -205,19 +272,23 @@ mod tests {
                 summary: received.summary,
                 head: b"X: y\r\n".to_vec(),
                 place: Place::Inbox,
+                leaving: Leaving {
+                    head: b"Z: y\r\n".to_vec(),
+                    account: None,
+                    body: BodyType::SevenBit,
+                    header: HeaderType::Ascii,
+                },
             };
-            let envelope = Envelope {
-                from: None,
-                to: to.to_vec(),
-            };
-            deliver(&self.store, &envelope, message, self.now).map(|filed| filed.len())
+            let envelope = Envelope::new(None, to.to_vec());
+            let done = deliver(&self.store, &envelope, message, self.now)?;
+            Ok(done.filed.len())
         }
 
         /// The fields in front of the messages of each account.
         fn prefixes(&self) -> Vec<Vec<String>> {
             let snapshot = self.store.snapshot().unwrap();
             let of = |recipient: &Recipient| {
-                let account = *recipient.accounts.first().unwrap();
+                let account = *recipient.targets.accounts.first().unwrap();
                 let inbox = inbox(&self.store, account).unwrap().id;
                 let rows = snapshot.rows(inbox, Uid::MIN, Uid::MAX).unwrap();
                 let prefix = |serial| snapshot.record(serial).unwrap().unwrap().prefix;
@@ -234,10 +305,8 @@ mod tests {
         let [anna, ben] = house.recipients.as_slice() else {
             panic!("two recipients");
         };
-        let both = Recipient {
-            address: Address::parse("both@home.test").unwrap(),
-            accounts: anna.accounts.union(&ben.accounts).copied().collect(),
-        };
+        let accounts = [anna, ben].map(|one| *one.targets.accounts.first().unwrap());
+        let both = recipient(Address::parse("both@home.test").unwrap(), accounts);
         assert_eq!(house.deliver(&[ben.clone(), both, anna.clone()]), Ok(2));
         let front = |to| format!("Return-Path: <>\r\nDelivered-To: {to}\r\nX: y\r\n");
         let expected = [vec![front("both@home.test")], vec![front("ben@home.test")]];

@@ -1,10 +1,10 @@
-//! Where mail to an address goes: accounts of this box, nowhere, or elsewhere.
+//! Where mail to an address goes: accounts of this box, addresses elsewhere that an alias names, nowhere, or another
+//! host.
 //!
 //! Order of look-up, first match wins: the address itself, the address without its subaddress, `postmaster` and
 //! `abuse` (RFC 5321 4.5.1, RFC 2142 5) to the owner, the domain's catch-all. Aliases may lead to aliases; each is
 //! followed once.
-//! An address is routed whole or not at all: an alias with a target elsewhere is refused as long as nothing is sent to
-//! other hosts, since its local part alone would drop the rest.
+//! An address is routed whole or not at all.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,11 +29,20 @@ pub struct Router {
     domains: Arc<BTreeSet<Domain>>,
 }
 
+/// What an address of our domains stands for, at least one of both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// Accounts of this box.
+    pub accounts: BTreeSet<AccountId>,
+    /// Addresses of other hosts, which an alias (a catch-all too) names.
+    pub remote: BTreeSet<Address>,
+}
+
 /// What [`Router::route`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// It is stored here, for these accounts (at least one).
-    Local(BTreeSet<AccountId>),
+    /// It is of our domains, and this is what it stands for.
+    Local(Targets),
     /// Nobody of that name in a domain of ours.
     Unknown,
     /// Not a domain of ours.
@@ -72,7 +81,7 @@ impl Router {
         let mut walk = Walk {
             router: self,
             snapshot,
-            accounts: BTreeSet::new(),
+            found: Targets::default(),
             expanded: BTreeSet::new(),
             targets: 0,
             trouble: None,
@@ -89,7 +98,7 @@ impl Router {
         address: &Address,
     ) -> store::Result<bool> {
         match self.route(snapshot, address)? {
-            Route::Local(accounts) => Ok(accounts.contains(&account)),
+            Route::Local(targets) => Ok(targets.accounts.contains(&account)),
             Route::Unknown | Route::Remote | Route::Undeliverable(_) => Ok(false),
         }
     }
@@ -99,7 +108,7 @@ impl Router {
 struct Walk<'a> {
     router: &'a Router,
     snapshot: &'a Snapshot,
-    accounts: BTreeSet<AccountId>,
+    found: Targets,
     expanded: BTreeSet<String>,
     targets: usize,
     trouble: Option<&'static str>,
@@ -113,7 +122,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if !self.router.is_ours(address.domain()) {
-            self.trouble = Some("the alias has a target outside, and sending is not available yet");
+            self.found.remote.insert(address.clone());
             return Ok(());
         }
         let base = address.without_subaddress();
@@ -145,7 +154,7 @@ impl Walk<'_> {
             return Ok(true);
         }
         if let Some(account) = self.snapshot.account_by_key(key)? {
-            self.accounts.insert(account.id);
+            self.found.accounts.insert(account.id);
             return Ok(true);
         }
         Ok(has_alias)
@@ -155,7 +164,7 @@ impl Walk<'_> {
         let accounts = self.snapshot.accounts()?;
         let owners = accounts.iter().filter(|account| account.owner);
         let owners: BTreeSet<AccountId> = owners.map(|account| account.id).collect();
-        self.accounts.extend(&owners);
+        self.found.accounts.extend(&owners);
         Ok(!owners.is_empty())
     }
 
@@ -163,10 +172,16 @@ impl Walk<'_> {
     fn result(self) -> Route {
         match self.trouble {
             Some(trouble) => Route::Undeliverable(trouble),
-            None if !self.accounts.is_empty() => Route::Local(self.accounts),
+            None if !self.found.is_empty() => Route::Local(self.found),
             None if self.expanded.is_empty() => Route::Unknown,
             None => Route::Undeliverable("the alias leads to no mailbox"),
         }
+    }
+}
+
+impl Targets {
+    fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.remote.is_empty()
     }
 }
 
@@ -208,6 +223,8 @@ mod tests {
             ("pool@home.test", "loop@home.test"),
             ("away@home.test", "anna@home.test x@else.test"),
             ("half@home.test", "gone@home.test anna@home.test"),
+            ("out@home.test", "y@else.test"),
+            ("@third.test", "out@home.test"),
             ("none@home.test", "gone@home.test"),
             ("@second.test", "info@home.test"),
             ("abuse@second.test", "ben@home.test"),
@@ -217,7 +234,10 @@ mod tests {
             store.set_alias(&Alias { from, to }).unwrap();
         }
         let domain = |text| Domain::parse(text).unwrap();
-        let router = Router::new(domain("home.test"), [domain("second.test")]);
+        let router = Router::new(
+            domain("home.test"),
+            [domain("second.test"), domain("third.test")],
+        );
         (store, router)
     }
 
@@ -240,18 +260,22 @@ mod tests {
             ("half@home.test", "anna"),
             ("none@home.test", "undeliverable"),
             ("loop@home.test", "undeliverable"),
-            ("away@home.test", "undeliverable"),
+            ("away@home.test", "anna x@else.test"),
+            ("out@home.test", "y@else.test"),
+            ("any@third.test", "y@else.test"),
             ("nobody@home.test", "unknown"),
             ("anna@else.test", "remote"),
             ("anna@[192.0.2.1]", "remote"),
         ] {
             let got = match router.route(&snapshot, &address(to)).unwrap() {
-                Route::Local(accounts) => {
+                Route::Local(Targets { accounts, remote }) => {
                     let name = |id: &AccountId| {
                         let account = snapshot.account(*id).unwrap().unwrap();
                         account.address.localpart().as_str().to_owned()
                     };
-                    accounts.iter().map(name).collect::<Vec<_>>().join(" ")
+                    let remote = remote.iter().map(ToString::to_string);
+                    let all = accounts.iter().map(name).chain(remote);
+                    all.collect::<Vec<_>>().join(" ")
                 }
                 Route::Unknown => "unknown".to_owned(),
                 Route::Remote => "remote".to_owned(),
@@ -295,6 +319,7 @@ mod tests {
             (ben, "anna@home.test", false),
             (ben, "info@home.test", false),
             (ben, "all@home.test", true),
+            (anna, "away@home.test", true),
             (ben, "ben@else.test", false),
             (ben, "nobody@home.test", false),
         ] {

@@ -1,13 +1,13 @@
-//! What submission adds to a message that lacks it (RFC 6409 8.1): Date and Message-ID.
+//! What submission adds to a message that lacks it (RFC 6409 8): Date and Message-ID; and whose it says it is.
 //!
-//! The message streams through, so additions are header fields in front of it, and the summary is told of them. Nothing
-//! is taken out or changed: a Bcc field stays as its author's client sent it (clients that follow RFC 5322 3.6.3 leave
-//! it out), and what stands in From is the author's matter once the envelope's sender is known to be his.
+//! The message streams through, so additions are header fields in front of it, and the summary is told of them. Bcc is
+//! left out before (RFC 5322 3.6.3), nothing else is taken out or changed. From must name addresses of the account;
+//! what stands in Sender is not looked at.
 
 use crate::clock::Now;
-use crate::mail::address::Domain;
+use crate::mail::address::{Address, Domain, Localpart};
 use crate::mail::date::DateTime;
-use crate::mail::mime::Envelope;
+use crate::mail::mime::{Envelope, EnvelopeAddress};
 use crate::mail::trace;
 
 /// Gives the missing fields as header lines and enters them in `envelope`.
@@ -26,6 +26,18 @@ pub fn complete(envelope: &mut Envelope, hostname: &Domain, unique: &str, now: N
         envelope.message_id = Some(format!("<{unique}@{hostname}>").into_bytes());
     }
     fields.into_bytes()
+}
+
+/// The addresses in From; `None` for one that cannot be read.
+pub fn authors(from: &[EnvelopeAddress]) -> impl Iterator<Item = Option<Address>> {
+    // Begin and end of a group have no host.
+    let named = from.iter().filter(|address| address.host.is_some());
+    named.map(|address| {
+        let part = |part: &Option<Vec<u8>>| String::from_utf8(part.clone()?).ok();
+        let localpart = Localpart::new(&part(&address.mailbox)?).ok()?;
+        let domain = Domain::parse(&part(&address.host)?).ok()?;
+        Some(Address::new(localpart, domain))
+    })
 }
 
 #[cfg(test)]

@@ -26,13 +26,20 @@ pub enum Greeting {
     EhloUtf8,
 }
 
+/// Who a message came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// The name that it gave itself.
+    pub helo: &'a str,
+    /// Its address.
+    pub address: IpAddr,
+}
+
 /// What a `Received` field tells (RFC 5321 4.4).
 #[derive(Clone, Debug)]
 pub struct Received<'a> {
-    /// The name that the client gave itself.
-    pub helo: &'a str,
-    /// Its address.
-    pub peer: IpAddr,
+    /// Who it came from; `None` where that is nobody's matter, as with mail of our users that leaves.
+    pub from: Option<Client<'a>>,
     /// This host's name.
     pub by: &'a str,
     /// How it greeted.
@@ -51,14 +58,15 @@ pub struct Received<'a> {
 
 /// `Received:`
 pub fn received(facts: &Received<'_>) -> String {
-    let mut chunks = vec![
-        "from".to_owned(),
-        clean(facts.helo),
-        format!("({})", literal(facts.peer)),
-        format!("by {}", clean(facts.by)),
-        format!("with {}", protocol(facts)),
-        format!("id {}", clean(facts.id)),
-    ];
+    let mut chunks = Vec::new();
+    if let Some(from) = facts.from {
+        chunks.push("from".to_owned());
+        chunks.push(clean(from.helo));
+        chunks.push(format!("({})", literal(from.address)));
+    }
+    chunks.push(format!("by {}", clean(facts.by)));
+    chunks.push(format!("with {}", protocol(facts)));
+    chunks.push(format!("id {}", clean(facts.id)));
     if let Some(recipient) = facts.recipient {
         chunks.push(format!("for <{recipient}>"));
     }
@@ -161,8 +169,10 @@ mod tests {
 
     fn facts<'a>() -> Received<'a> {
         Received {
-            helo: "client.example.org",
-            peer: IpAddr::from([192, 0, 2, 1]),
+            from: Some(Client {
+                helo: "client.example.org",
+                address: IpAddr::from([192, 0, 2, 1]),
+            }),
             by: "mx.heimpost.example",
             greeting: Greeting::Ehlo,
             tls: None,
@@ -192,6 +202,18 @@ mod tests {
     }
 
     #[test]
+    fn a_client_may_stay_unnamed() {
+        let field = received(&Received {
+            from: None,
+            ..facts()
+        });
+        assert_eq!(
+            field,
+            "Received: by mx.heimpost.example with ESMTP id 18f3a2;\r\n Sun, 22 Nov 2026 03:53:35 +0000\r\n"
+        );
+    }
+
+    #[test]
     fn keywords() {
         let keyword = |greeting, tls, authenticated| {
             protocol(&Received {
@@ -212,8 +234,10 @@ mod tests {
     #[test]
     fn a_peer_cannot_break_out() {
         let field = received(&Received {
-            helo: "a\r\nX: (y); <z>\u{fc}",
-            peer: "::ffff:192.0.2.1".parse().unwrap(),
+            from: Some(Client {
+                helo: "a\r\nX: (y); <z>\u{fc}",
+                address: "::ffff:192.0.2.1".parse().unwrap(),
+            }),
             ..facts()
         });
         assert!(
@@ -222,8 +246,10 @@ mod tests {
         );
         assert_eq!(fields(field.as_bytes()).count(), 1);
         let field = received(&Received {
-            helo: "",
-            peer: "2001:db8::1".parse().unwrap(),
+            from: Some(Client {
+                helo: "",
+                address: "2001:db8::1".parse().unwrap(),
+            }),
             ..facts()
         });
         assert!(field.contains("from ? ([IPv6:2001:db8::1])"), "{field}");

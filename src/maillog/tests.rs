@@ -62,15 +62,16 @@ fn taken_mail_says_who_whom_and_how_large() {
         to: &to,
         bytes: 1234,
         copies: 1,
+        spooled: 2,
         peer: PEER,
     };
     check(
         || received(&tally, &mail),
-        "INFO maillog: mail received id=00ff from=<x@far.example> to=<anna@home.test> bytes=1234 copies=1 peer=192.0.2.7",
+        "INFO maillog: mail received id=00ff from=<x@far.example> to=<anna@home.test> bytes=1234 copies=1 spooled=2 peer=192.0.2.7",
     );
     check(
         || submitted(&tally, &mail, AccountId(3)),
-        "INFO maillog: mail submitted id=00ff account=3 from=<x@far.example> to=<anna@home.test> bytes=1234 copies=1 \
+        "INFO maillog: mail submitted id=00ff account=3 from=<x@far.example> to=<anna@home.test> bytes=1234 copies=1 spooled=2 \
          peer=192.0.2.7",
     );
     let counted = Tallied {

@@ -1,6 +1,5 @@
 //! Mails about levels, with a virtual clock and real stores.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,9 +8,11 @@ use crate::clock::{Clock, Wall};
 use crate::config;
 use crate::delivery::intake::Intake;
 use crate::delivery::local::{self, Envelope, Message, Recipient};
+use crate::delivery::outbound::Leaving;
 use crate::mail::ids::{AccountId, Uid};
 use crate::mail::mailbox_name::MailboxName;
 use crate::mail::mime::{Summary, text};
+use crate::mail::transport::{BodyType, HeaderType};
 use crate::store::types::{Language, Level};
 use crate::store::{NewAccount, Options};
 
@@ -58,10 +59,10 @@ impl House {
     }
 
     fn recipient(&self, name: &str) -> Recipient {
-        Recipient {
-            address: Address::parse(&format!("{name}@home.test")).unwrap(),
-            accounts: BTreeSet::from([self.id(name)]),
-        }
+        let address = Address::parse(&format!("{name}@home.test")).unwrap();
+        let mut recipient = Recipient::new(address);
+        recipient.targets.accounts.insert(self.id(name));
+        recipient
     }
 
     /// A mail of a megabyte from outside, beside which the box's own count for nothing.
@@ -74,11 +75,14 @@ impl House {
             summary: received.summary,
             head: Vec::new(),
             place: local::Place::Inbox,
+            leaving: Leaving {
+                head: Vec::new(),
+                account: None,
+                body: BodyType::SevenBit,
+                header: HeaderType::Ascii,
+            },
         };
-        let envelope = Envelope {
-            from: None,
-            to: vec![self.recipient(name)],
-        };
+        let envelope = Envelope::new(None, [self.recipient(name)]);
         local::deliver(&self.store, &envelope, message, self.clock.now()).map(|_| ())
     }
 

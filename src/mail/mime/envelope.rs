@@ -27,6 +27,8 @@ pub struct HeaderFacts {
     pub has_bcc: bool,
     /// Whether the header has bytes above 127 (RFC 6532).
     pub has_8bit: bool,
+    /// Whether the header of a part or of an attached message has.
+    pub has_8bit_in_parts: bool,
     /// Values of the `Delivered-To` fields, for finding loops.
     pub delivered_to: Vec<Vec<u8>>,
 }

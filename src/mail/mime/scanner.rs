@@ -249,6 +249,7 @@ impl Scanner {
             return;
         };
         open.take_header(&block, start, may_nest);
+        self.facts.has_8bit_in_parts |= depth > 1 && !block.is_ascii();
         if let Some(slot) = &mut open.envelope {
             let (envelope, facts) = envelope::parse(&block);
             if depth == 1 {

@@ -9,15 +9,16 @@ use crate::clock::Now;
 use crate::delivery::local::{self, Recipient};
 use crate::delivery::route::Route;
 use crate::machine::Event;
-use crate::mail::address::{Address, ReversePath};
+use crate::mail::address::Address;
+use crate::mail::transport::BodyType;
 use crate::sasl::Mechanism;
-use crate::smtp::command::{self, ClientName, Command, InitialResponse};
+use crate::smtp::command::{self, ClientName, Command, CommandError, InitialResponse};
 use crate::smtp::reply::{Detail, Reply};
 use crate::space::words;
 use crate::store;
 
 use super::incoming::{Chunk, Data};
-use super::{Context, Role, State, TRANSACTIONS_MAX, Turn, auth, told};
+use super::{Context, Role, State, TRANSACTIONS_MAX, Turn, auth, refusal, told};
 
 /// What HELO or EHLO told.
 #[derive(Clone, Debug)]
@@ -39,9 +40,7 @@ pub(super) enum Dialect {
 #[derive(Debug)]
 pub(super) struct MailGiven {
     pub(super) hello: Hello,
-    pub(super) from: ReversePath,
-    /// What SIZE declared.
-    pub(super) size: Option<u64>,
+    pub(super) mail: command::Mail,
 }
 
 /// A transaction with recipients, at least one.
@@ -57,7 +56,7 @@ pub(super) fn execute(state: State, command: Command, context: &mut Context, now
         Command::Helo(name) => hello(name, Dialect::Smtp, context),
         Command::Ehlo(name) => hello(name, Dialect::Esmtp, context),
         Command::Mail(mail) => take_mail(state, mail, context, now),
-        Command::Rcpt(recipient) => take_rcpt(state, &recipient, context, now),
+        Command::Rcpt(rcpt) => take_rcpt(state, rcpt, context, now),
         Command::Data => take_data(state, context, now),
         Command::Bdat(chunk) if chunk.bytes > context.service.limits.read_bytes_max() => {
             Turn::new(State::Closed, too_large(context))
@@ -126,6 +125,7 @@ fn capabilities(context: &Context) -> Vec<String> {
         "PIPELINING".to_owned(),
         format!("SIZE {}", limits.message_bytes_max),
         "8BITMIME".to_owned(),
+        "SMTPUTF8".to_owned(),
         "ENHANCEDSTATUSCODES".to_owned(),
         "CHUNKING".to_owned(),
         format!(
@@ -175,11 +175,7 @@ fn take_mail(state: State, mail: command::Mail, context: &mut Context, now: Now)
         told::not_taken(&mail.from, &[], mail.size, &reply, context, now);
         return Turn::new(State::Identified(hello), reply);
     }
-    let given = MailGiven {
-        hello,
-        from: mail.from,
-        size: mail.size,
-    };
+    let given = MailGiven { hello, mail };
     let reply = Reply::new(250, Detail(1, 0), "Sender OK");
     Turn::new(State::MailGiven(given), reply)
 }
@@ -245,11 +241,16 @@ pub(super) fn store_refusal(error: &store::Error) -> Reply {
     match error {
         store::Error::OverQuota => Reply::new(452, Detail(2, 2), words::ACCOUNT_FULL),
         store::Error::Full => Reply::new(452, Detail(3, 1), words::CARD_FULL),
+        store::Error::Limit(_) => Reply::new(
+            451,
+            Detail(3, 1),
+            "Too many mails wait to be sent, try again later",
+        ),
         error => fault(error),
     }
 }
 
-fn take_rcpt(state: State, recipient: &command::Recipient, context: &Context, now: Now) -> Turn {
+fn take_rcpt(state: State, rcpt: command::Rcpt, context: &Context, now: Now) -> Turn {
     let mut recipients = match state {
         State::MailGiven(given) => Recipients {
             given,
@@ -258,16 +259,20 @@ fn take_rcpt(state: State, recipient: &command::Recipient, context: &Context, no
         State::Recipients(recipients) => recipients,
         other => return Turn::new(other, out_of_order("Send MAIL first")),
     };
-    let reply = match check_rcpt(&recipients, recipient, context, now) {
+    let reply = match check_rcpt(&recipients, &rcpt, context, now) {
         Ok(found) => {
-            if !recipients.to.contains(&found) {
-                recipients.to.push(found);
+            if !recipients.to.iter().any(|to| to.address == found.address) {
+                recipients.to.push(Recipient {
+                    notify: rcpt.notify,
+                    original: rcpt.original,
+                    ..found
+                });
             }
             Reply::new(250, Detail(1, 5), "Recipient OK")
         }
         Err(reply) => {
-            let MailGiven { from, size, .. } = &recipients.given;
-            told::no_recipient(from, recipient.address(), *size, &reply, context);
+            let command::Mail { from, size, .. } = &recipients.given.mail;
+            told::no_recipient(from, rcpt.to.address(), *size, &reply, context);
             reply
         }
     };
@@ -281,7 +286,7 @@ fn take_rcpt(state: State, recipient: &command::Recipient, context: &Context, no
 
 fn check_rcpt(
     so_far: &Recipients,
-    recipient: &command::Recipient,
+    rcpt: &command::Rcpt,
     context: &Context,
     now: Now,
 ) -> Result<Recipient, Reply> {
@@ -290,12 +295,20 @@ fn check_rcpt(
     if so_far.to.len() >= count_max {
         return Err(Reply::new(452, Detail(5, 3), "Too many recipients"));
     }
-    let address = match recipient {
+    let command::Mail {
+        from,
+        size,
+        smtputf8,
+        ..
+    } = &so_far.given.mail;
+    let address = match &rcpt.to {
+        command::Recipient::Address(address) if address.smtputf8_needed() && !smtputf8 => {
+            return Err(refusal(&CommandError::NonAscii));
+        }
         command::Recipient::Address(address) => Some(address.clone()),
         command::Recipient::Postmaster => service.router.postmaster(),
     };
     let found = find(address, context)?;
-    let MailGiven { from, size, .. } = &so_far.given;
     match local::admit(&service.store, &found, size.unwrap_or(0)) {
         Ok(()) => Ok(found),
         Err(store::Error::NotFound(_)) => Err(unknown()),
@@ -312,10 +325,19 @@ fn find(address: Option<Address>, context: &Context) -> Result<Recipient, Reply>
     let address = address.ok_or_else(unknown)?;
     let service = &context.service;
     let snapshot = service.store.snapshot().map_err(|error| fault(&error))?;
-    match service.router.route(&snapshot, &address) {
-        Ok(Route::Local(accounts)) => Ok(Recipient { address, accounts }),
+    let mut recipient = Recipient::new(address);
+    match service.router.route(&snapshot, &recipient.address) {
+        Ok(Route::Local(targets)) => Ok(Recipient {
+            targets,
+            ..recipient
+        }),
+        Ok(Route::Remote) if service.role == Role::Submission => {
+            let address = recipient.address.clone();
+            recipient.targets.remote.insert(address);
+            Ok(recipient)
+        }
         Ok(Route::Unknown) => Err(unknown()),
-        Ok(Route::Remote) => Err(remote(service.role)),
+        Ok(Route::Remote) => Err(Reply::new(550, Detail(7, 1), "Relaying denied")),
         // RFC 3463 3.3: mailing list expansion problem.
         Ok(Route::Undeliverable(why)) => Err(Reply::new(550, Detail(2, 4), why)),
         Err(error) => Err(fault(&error)),
@@ -326,18 +348,13 @@ fn unknown() -> Reply {
     Reply::new(550, Detail(1, 1), "No such mailbox here")
 }
 
-fn remote(role: Role) -> Reply {
-    let text = match role {
-        Role::Receive => "Relaying denied",
-        Role::Submission => {
-            "Sending to other domains is not available on this server yet; the mail was not sent"
-        }
-    };
-    Reply::new(550, Detail(7, 1), text)
-}
-
 fn take_data(state: State, context: &Context, now: Now) -> Turn {
     match state {
+        // RFC 3030 3
+        State::Recipients(recipients) if recipients.given.mail.body == Some(BodyType::Binary) => {
+            let reply = out_of_order("BODY=BINARYMIME needs BDAT");
+            Turn::new(State::Recipients(recipients), reply)
+        }
         State::Recipients(recipients) => Data::begin(recipients, context, now),
         State::MailGiven(_) => {
             let text = "No valid recipients";

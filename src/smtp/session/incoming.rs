@@ -9,27 +9,24 @@
 )]
 
 use crate::clock::Now;
-use crate::delivery::intake::{Intake, Received};
-use crate::delivery::local::{self, Envelope, Message};
-use crate::delivery::submission;
-use crate::mail::address::Address;
-use crate::mail::date::DateTime;
-use crate::mail::mime::Summary;
-use crate::mail::trace::{self, Greeting, HOPS_MAX};
+use crate::delivery::intake::Intake;
+use crate::delivery::local::Envelope;
 use crate::smtp::command::{self, Place};
 use crate::smtp::data::{Dots, LineCheck, Malformed, Progress};
 use crate::smtp::reply::{Detail, Reply};
 use crate::store;
 
-use super::dialog::{Dialect, Hello, Recipients, ok, out_of_order, store_refusal, too_large};
-use super::inspection::{Complete, Inspection};
-use super::{Context, Role, Service, State, Turn, told};
+use super::dialog::{Hello, Recipients, ok, out_of_order, store_refusal, too_large};
+use super::filing::Complete;
+use super::inspection::Inspection;
+use super::{Context, Service, State, Turn, told};
 
 /// A message and its envelope.
 #[derive(Debug)]
 pub(super) struct Incoming {
     hello: Hello,
     envelope: Envelope,
+    smtputf8: bool,
     lines: LineCheck,
     bytes: u64,
     taking: Taking,
@@ -52,12 +49,16 @@ enum Refusal {
 
 impl Incoming {
     fn new(recipients: Recipients, intake: Intake, context: &Context) -> Self {
+        let mail = recipients.given.mail;
         Self {
             hello: recipients.given.hello,
             envelope: Envelope {
-                from: recipients.given.from,
+                from: mail.from,
                 to: recipients.to,
+                ret: mail.ret,
+                envid: mail.envid,
             },
+            smtputf8: mail.smtputf8,
             lines: LineCheck::default(),
             bytes: 0,
             taking: Taking::Storing(Box::new((intake, Inspection::new(context)))),
@@ -91,31 +92,36 @@ impl Incoming {
         }
     }
 
-    /// Files it, after its verdict if it needs one. The reply is made after the commit.
+    /// It has come to its end. The reply is made after the commit.
     fn finish(self, context: &mut Context, now: Now) -> Turn {
-        let refusal = match self.taking {
-            Taking::Discarding(refusal) => refusal,
+        let taken = match self.taking {
+            Taking::Discarding(refusal) => Err(refusal),
             Taking::Storing(_) if self.lines.ends_with_cr() => {
-                Refusal::Malformed(Malformed::BareLineEnd)
+                Err(Refusal::Malformed(Malformed::BareLineEnd))
             }
             Taking::Storing(storing) => {
                 let (intake, inspection) = *storing;
-                match inspection.finish(intake) {
-                    Ok((received, digested)) => {
-                        let complete = Complete {
-                            hello: self.hello,
-                            envelope: self.envelope,
-                            received,
-                            bytes: self.bytes,
-                        };
-                        return complete.proceed(digested, context, now);
-                    }
-                    Err(error) => Refusal::Store(error),
-                }
+                inspection.finish(intake).map_err(Refusal::Store)
             }
         };
-        let reply = refused(&refusal, context);
-        turn_away(self.hello, &self.envelope, self.bytes, reply, context, now)
+        match taken {
+            Ok((received, digested)) => {
+                let complete = Complete {
+                    hello: self.hello,
+                    envelope: self.envelope,
+                    smtputf8: self.smtputf8,
+                    received,
+                    bytes: self.bytes,
+                };
+                complete.proceed(digested, context, now)
+            }
+            Err(refusal) => {
+                let reply = refused(&refusal, context);
+                let Envelope { from, to, .. } = &self.envelope;
+                told::not_taken(from, to, Some(self.bytes), &reply, context, now);
+                Turn::new(State::Identified(self.hello), reply)
+            }
+        }
     }
 }
 
@@ -137,128 +143,15 @@ fn refused(refusal: &Refusal, context: &Context) -> Reply {
     }
 }
 
-/// What the verdict over a mail means for its filing.
-#[derive(Debug, Default)]
-pub(super) struct Judged {
-    /// `Authentication-Results`, or nothing.
-    pub(super) field: String,
-    pub(super) place: local::Place,
-}
-
-/// Files a message and says so.
-pub(super) fn file(mail: Complete, judged: Judged, context: &mut Context, now: Now) -> Turn {
-    let Complete {
-        hello,
-        envelope,
-        received,
-        bytes,
-    } = mail;
-    match try_file(&hello, &envelope, received, judged, context, now) {
-        Ok(reply) => Turn::new(State::Identified(hello), reply),
-        Err(reply) => turn_away(hello, &envelope, bytes, reply, context, now),
-    }
-}
-
-/// The message is not taken.
-pub(super) fn turn_away(
-    hello: Hello,
-    envelope: &Envelope,
-    bytes: u64,
-    reply: Reply,
-    context: &Context,
-    now: Now,
-) -> Turn {
-    let Envelope { from, to } = envelope;
-    told::not_taken(from, to, Some(bytes), &reply, context, now);
-    Turn::new(State::Identified(hello), reply)
-}
-
-fn try_file(
-    hello: &Hello,
-    envelope: &Envelope,
-    received: Received,
-    judged: Judged,
-    context: &mut Context,
-    now: Now,
-) -> Result<Reply, Reply> {
-    if received.facts.hops > HOPS_MAX {
-        let text = "Too many hops, this mail goes in circles";
-        return Err(Reply::new(554, Detail(4, 6), text));
-    }
-    let id = context.draw_id();
-    let mut head = judged.field.into_bytes();
-    head.extend(received_field(hello, envelope, &id, context, now).into_bytes());
-    let mut summary = received.summary;
-    if context.service.role == Role::Submission
-        && let Ok(mut decoded) = Summary::decode(&summary)
-    {
-        let hostname = &context.service.hostname;
-        head.extend(submission::complete(
-            &mut decoded.envelope,
-            hostname,
-            &id,
-            now,
-        ));
-        summary = decoded.encode();
-    }
-    let message = Message {
-        blob: received.blob,
-        summary,
-        head,
-        place: judged.place,
-    };
-    match local::deliver(&context.service.store, envelope, message, now) {
-        Ok(filed) => {
-            let (bytes, copies) = (received.bytes, filed.len());
-            told::taken(envelope, &id, bytes, copies, context);
-            Ok(ok(&format!("Delivered as {id}")))
-        }
-        Err(error) => Err(store_refusal(&error)),
-    }
+/// Opens a place for it in the store.
+fn open(recipients: &Recipients, context: &Context) -> store::Result<Intake> {
+    Intake::begin(&context.service.store, recipients.given.mail.size)
 }
 
 /// The store does not even begin to take a mail.
 fn not_begun(recipients: &Recipients, reply: &Reply, context: &Context, now: Now) {
-    let given = &recipients.given;
-    told::not_taken(&given.from, &recipients.to, given.size, reply, context, now);
-}
-
-fn received_field(
-    hello: &Hello,
-    envelope: &Envelope,
-    id: &str,
-    context: &Context,
-    now: Now,
-) -> String {
-    let only: Option<&Address> = match envelope.to.as_slice() {
-        [only] => Some(&only.address),
-        _ => None,
-    };
-    let tls = context.tls.as_ref();
-    trace::received(&trace::Received {
-        helo: hello.name.as_str(),
-        peer: context.peer.address.ip(),
-        by: context.service.hostname.as_str(),
-        greeting: match hello.dialect {
-            Dialect::Smtp => Greeting::Helo,
-            Dialect::Esmtp => Greeting::Ehlo,
-        },
-        tls: tls.map(|tls| (tls.version.as_str(), tls.cipher.as_str())),
-        authenticated: context.login.is_some(),
-        id,
-        recipient: only,
-        date: DateTime::utc(now.stamp()),
-    })
-}
-
-impl Context {
-    /// An identifier of a message that no other has: 10 bytes of a keyed hash, in hexadecimal.
-    fn draw_id(&mut self) -> String {
-        let drawn = self.nonces.draw();
-        let bytes = drawn.iter().take(10);
-        let id = bytes.fold(0_u128, |id, byte| id << 8 | u128::from(*byte));
-        format!("{id:020x}")
-    }
+    let command::Mail { from, size, .. } = &recipients.given.mail;
+    told::not_taken(from, &recipients.to, *size, reply, context, now);
 }
 
 /// DATA under way.
@@ -272,7 +165,7 @@ pub(super) struct Data {
 impl Data {
     /// Takes the DATA command.
     pub(super) fn begin(recipients: Recipients, context: &Context, now: Now) -> Turn {
-        match Intake::begin(&context.service.store, recipients.given.size) {
+        match open(&recipients, context) {
             Ok(intake) => {
                 let data = Self {
                     incoming: Incoming::new(recipients, intake, context),
@@ -337,7 +230,7 @@ impl Chunk {
         let target = match state {
             State::Chunks(chunks) => Target::Message(Box::new(chunks.0)),
             State::Recipients(recipients) => {
-                match Intake::begin(&context.service.store, recipients.given.size) {
+                match open(&recipients, context) {
                     Ok(intake) => {
                         Target::Message(Box::new(Incoming::new(recipients, intake, context)))
                     }
@@ -396,7 +289,7 @@ fn between(incoming: Incoming, context: &Context, now: Now) -> Turn {
         }
         Some(refusal) => {
             let reply = refused(refusal, context);
-            let Envelope { from, to } = &incoming.envelope;
+            let Envelope { from, to, .. } = &incoming.envelope;
             told::not_taken(from, to, Some(incoming.bytes), &reply, context, now);
             Turn::new(State::Identified(incoming.hello), reply)
         }

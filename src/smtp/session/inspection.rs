@@ -6,15 +6,14 @@
 
 use crate::clock::Now;
 use crate::delivery::intake::{Intake, Received};
-use crate::delivery::local::{Envelope, Place};
+use crate::delivery::local::Place;
 use crate::machine::Event;
 use crate::mail::mime::filter::{HeaderFilter, Unwanted};
 use crate::smtp::reply::{Detail, Reply};
 use crate::store;
 use crate::trust::verify::{Digest, Digested, Policy, Request, Verdict};
 
-use super::dialog::Hello;
-use super::incoming::{self, Judged};
+use super::filing::{Complete, Judged};
 use super::{Checking, Context, Role, Service, State, Turn};
 
 /// Stands in front of the intake.
@@ -31,7 +30,8 @@ impl Inspection {
         let unwanted = match role {
             // RFC 8601 5
             Role::Receive => vec![Unwanted::ResultsOf(hostname.clone())],
-            Role::Submission => Vec::new(),
+            // RFC 5322 3.6.3: its author's program should have left it out.
+            Role::Submission => vec![Unwanted::Named("Bcc"), Unwanted::Named("Resent-Bcc")],
         };
         Self {
             filter: HeaderFilter::new(unwanted),
@@ -70,26 +70,19 @@ impl Context {
     }
 }
 
-/// A complete message.
-#[derive(Debug)]
-pub(super) struct Complete {
-    pub(super) hello: Hello,
-    pub(super) envelope: Envelope,
-    pub(super) received: Received,
-    /// As they came.
-    pub(super) bytes: u64,
-}
-
 impl Complete {
-    /// Files it, after its verdict if there is something to judge.
+    /// Files it, after its verdict if there is something to judge, unless its header speaks against it.
     pub(super) fn proceed(
         self,
         digested: Option<Digested>,
         context: &mut Context,
         now: Now,
     ) -> Turn {
+        if let Err(reply) = self.check(context) {
+            return self.turn_away(reply, context, now);
+        }
         let Some(message) = digested else {
-            return incoming::file(self, Judged::default(), context, now);
+            return self.file(Judged::default(), context, now);
         };
         let request = Request {
             peer: context.peer.address.ip(),
@@ -122,17 +115,9 @@ impl Verifying {
             Policy::Quarantine => Place::Junk,
             Policy::Reject => {
                 let reply = Reply::new(550, Detail(7, 1), verdict.refusal());
-                let mail = *self.0;
-                return incoming::turn_away(
-                    mail.hello,
-                    &mail.envelope,
-                    mail.bytes,
-                    reply,
-                    context,
-                    now,
-                );
+                return self.0.turn_away(reply, context, now);
             }
         };
-        incoming::file(*self.0, Judged { field, place }, context, now)
+        self.0.file(Judged { field, place }, context, now)
     }
 }

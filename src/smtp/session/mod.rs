@@ -1,13 +1,15 @@
 //! The dialog of one SMTP connection as server, in the receive or the submission role.
 //!
 //! `mod` runs the turns (bytes to lines to commands, timeouts, the driver's answers); `dialog` has the commands of a
-//! mail transaction, `auth` those of logging in, `incoming` takes a message, `inspection` has it judged, `told` has the
-//! mail log hear of it. Each [`State`] has only what belongs to it; a command consumes it. What outlives transactions is in [`Context`].
+//! mail transaction, `auth` those of logging in, `incoming` takes a message, `inspection` has it judged, `filing` brings
+//! it into the store, `told` has the mail log hear of it. Each [`State`] has only what belongs to it; a command consumes
+//! it. What outlives transactions is in [`Context`].
 //! Replies to pipelined commands (RFC 2920) come in order. A chunk's bytes and a refused message are always read to
 //! their end, and never seen by the command parser.
 
 mod auth;
 mod dialog;
+mod filing;
 mod incoming;
 mod inspection;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod house;
 mod judged;
+mod sending;
 mod told;
 
 use std::time::Duration;
@@ -301,8 +302,8 @@ fn errors_and_lines_are_limited() {
     let long = "a".repeat(20_000);
     assert!(house.say(long.as_bytes()).is_empty());
     assert_eq!(house.code("NOOP"), "500");
-    assert_eq!(house.code(&format!("NOOP {}", "a".repeat(1017))), "250");
-    assert_eq!(house.code(&format!("NOOP {}", "a".repeat(1018))), "500");
+    assert_eq!(house.code(&format!("NOOP {}", "a".repeat(1273))), "250");
+    assert_eq!(house.code(&format!("NOOP {}", "a".repeat(1274))), "500");
     assert!(house.say(b"NOOP\n").starts_with("500 5.5.2"));
     for _ in 3..ERRORS_MAX - 1 {
         assert_eq!(house.code("WHAT"), "500");
@@ -359,7 +360,6 @@ fn submission_completes_and_checks_senders() {
     assert_eq!(house.code("MAIL FROM:<ben@home.test>"), "550");
     assert_eq!(house.code("MAIL FROM:<x@y.z>"), "550");
     assert_eq!(house.code("MAIL FROM:<anna+x@home.test> AUTH=<>"), "250");
-    assert_eq!(house.code("RCPT TO:<x@y.z>"), "550");
     assert_eq!(house.code("RCPT TO:<ben@home.test>"), "250");
     assert_eq!(house.code("DATA"), "354");
     assert_eq!(house.code("Subject: a\r\n\r\nb\r\n."), "250");

@@ -4,7 +4,7 @@
 //! Commands that make no sense are no mail; they are not told.
 
 use crate::clock::Now;
-use crate::delivery::local::{Envelope, Recipient};
+use crate::delivery::local::{Delivered, Envelope, Recipient};
 use crate::mail::address::{Address, ReversePath};
 use crate::maillog::{self, Cause, NotTaken, Taken};
 use crate::smtp::reply::{Detail, Reply};
@@ -12,17 +12,24 @@ use crate::smtp::reply::{Detail, Reply};
 use super::{Context, Role};
 
 /// A mail is on the disk.
-pub(super) fn taken(envelope: &Envelope, id: &str, bytes: u64, copies: usize, context: &Context) {
+pub(super) fn taken(
+    envelope: &Envelope,
+    id: &str,
+    bytes: u64,
+    done: &Delivered,
+    context: &Context,
+) {
     let to = addresses(&envelope.to);
     let mail = Taken {
         id,
         from: &envelope.from,
         to: &to,
         bytes,
-        copies,
+        copies: done.filed.len(),
+        spooled: done.spooled,
         peer: context.peer.address.ip(),
     };
-    for account in envelope.to.iter().flat_map(|to| &to.accounts) {
+    for account in envelope.to.iter().flat_map(|to| &to.targets.accounts) {
         context.service.store.note_taken(*account, &envelope.from);
     }
     let tally = &context.service.tally;
@@ -58,7 +65,7 @@ pub(super) fn waits(
     now: Now,
 ) {
     let store = &context.service.store;
-    for account in &recipient.accounts {
+    for account in &recipient.targets.accounts {
         store.note_deferred(*account, from, bytes, now);
     }
 }

@@ -1,0 +1,221 @@
+//! A message that has come in whole: what its header says against it, and its way into the store.
+//!
+//! What is for accounts and what is for other hosts is one commit, and the reply is made after it.
+
+use crate::clock::Now;
+use crate::delivery::intake::Received;
+use crate::delivery::local::{self, Delivered, Envelope, Message, Place};
+use crate::delivery::outbound::{self, Leaving};
+use crate::delivery::submission;
+use crate::mail::address::Address;
+use crate::mail::date::DateTime;
+use crate::mail::mime::Summary;
+use crate::mail::trace::{self, Client, Greeting, HOPS_MAX};
+use crate::mail::transport::{BodyType, HeaderType};
+use crate::smtp::reply::{Detail, Reply};
+
+use super::dialog::{Dialect, Hello, fault, ok, store_refusal};
+use super::{Context, Role, State, Turn, told};
+
+/// A message and its envelope, all of it there.
+#[derive(Debug)]
+pub(super) struct Complete {
+    pub(super) hello: Hello,
+    pub(super) envelope: Envelope,
+    /// Whether MAIL said SMTPUTF8.
+    pub(super) smtputf8: bool,
+    pub(super) received: Received,
+    /// As they came.
+    pub(super) bytes: u64,
+}
+
+/// What the verdict over a mail means for its filing.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// `Authentication-Results`, or nothing.
+    pub(super) field: String,
+    pub(super) place: Place,
+}
+
+impl Complete {
+    /// It is not taken.
+    pub(super) fn turn_away(self, reply: Reply, context: &Context, now: Now) -> Turn {
+        let Envelope { from, to, .. } = &self.envelope;
+        told::not_taken(from, to, Some(self.bytes), &reply, context, now);
+        Turn::new(State::Identified(self.hello), reply)
+    }
+
+    /// What only the whole header shows.
+    pub(super) fn check(&self, context: &Context) -> Result<(), Reply> {
+        let facts = &self.received.facts;
+        if facts.hops > HOPS_MAX {
+            let text = "Too many hops, this mail goes in circles";
+            return Err(Reply::new(554, Detail(4, 6), text));
+        }
+        if outbound::has_been_through(&self.envelope.to, &facts.delivered_to) {
+            let text = "This mail was forwarded from here before, it goes in circles";
+            return Err(Reply::new(554, Detail(4, 6), text));
+        }
+        self.check_author(context)
+    }
+
+    /// RFC 6409 6.1, 8.1: what readers take for the author belongs to the account too.
+    fn check_author(&self, context: &Context) -> Result<(), Reply> {
+        let (Role::Submission, Some(login)) = (context.service.role, &context.login) else {
+            return Ok(());
+        };
+        let service = &context.service;
+        let snapshot = service.store.snapshot().map_err(|error| fault(&error))?;
+        for author in submission::authors(&self.received.facts.from) {
+            let is_own = match &author {
+                Some(author) => service
+                    .router
+                    .may_send_as(&snapshot, login.account, author)
+                    .map_err(|error| fault(&error))?,
+                None => false,
+            };
+            if !is_own {
+                let text =
+                    "The address in the field From does not belong to the account that logged in";
+                return Err(Reply::new(550, Detail(7, 1), text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Files it and says so.
+    pub(super) fn file(self, judged: Judged, context: &mut Context, now: Now) -> Turn {
+        let id = context.draw_id();
+        let added = self.additions(&id, context, now);
+        let head = |from| {
+            let mut head = judged.field.clone().into_bytes();
+            head.extend(self.received_field(from, &id, context, now).into_bytes());
+            head.extend_from_slice(&added.fields);
+            head
+        };
+        let leaving = Leaving {
+            head: head(match context.service.role {
+                Role::Receive => Shown::Client,
+                Role::Submission => Shown::Nobody,
+            }),
+            account: context.login.as_ref().map(|login| login.account),
+            body: self.body(),
+            header: self.header(),
+        };
+        let message = Message {
+            head: head(Shown::Client),
+            place: judged.place,
+            leaving,
+            blob: self.received.blob,
+            summary: added.summary,
+        };
+        let envelope = &self.envelope;
+        let reply = match local::deliver(&context.service.store, envelope, message, now) {
+            Ok(done) => {
+                told::taken(envelope, &id, self.received.bytes, &done, context);
+                taken(&id, &done)
+            }
+            Err(error) => {
+                let reply = store_refusal(&error);
+                let Envelope { from, to, .. } = envelope;
+                told::not_taken(from, to, Some(self.bytes), &reply, context, now);
+                reply
+            }
+        };
+        Turn::new(State::Identified(self.hello), reply)
+    }
+
+    /// What submission puts in front.
+    fn additions(&self, id: &str, context: &Context, now: Now) -> Additions {
+        let summary = &self.received.summary;
+        let mut fields = Vec::new();
+        if context.service.role == Role::Submission
+            && let Ok(mut decoded) = Summary::decode(summary)
+        {
+            let hostname = &context.service.hostname;
+            fields = submission::complete(&mut decoded.envelope, hostname, id, now);
+            let summary = decoded.encode();
+            return Additions { fields, summary };
+        }
+        Additions {
+            fields,
+            summary: summary.clone(),
+        }
+    }
+
+    fn body(&self) -> BodyType {
+        if self.received.has_8bit {
+            BodyType::EightBitMime
+        } else {
+            BodyType::SevenBit
+        }
+    }
+
+    /// UTF-8 in the header of mail that did not say SMTPUTF8 is taken, as many programs write it, and goes on in the same
+    /// way: as 8BITMIME, for hosts without SMTPUTF8 too.
+    fn header(&self) -> HeaderType {
+        let facts = &self.received.facts;
+        if self.smtputf8 && (facts.has_8bit || facts.has_8bit_in_parts) {
+            HeaderType::Utf8
+        } else {
+            HeaderType::Ascii
+        }
+    }
+
+    fn received_field(&self, shown: Shown, id: &str, context: &Context, now: Now) -> String {
+        let only: Option<&Address> = match self.envelope.to.as_slice() {
+            [only] if self.smtputf8 || !only.address.smtputf8_needed() => Some(&only.address),
+            _ => None,
+        };
+        let tls = context.tls.as_ref();
+        let client = Client {
+            helo: self.hello.name.as_str(),
+            address: context.peer.address.ip(),
+        };
+        trace::received(&trace::Received {
+            from: (shown == Shown::Client).then_some(client),
+            by: context.service.hostname.as_str(),
+            greeting: match self.hello.dialect {
+                Dialect::Smtp => Greeting::Helo,
+                Dialect::Esmtp if self.smtputf8 => Greeting::EhloUtf8,
+                Dialect::Esmtp => Greeting::Ehlo,
+            },
+            tls: tls.map(|tls| (tls.version.as_str(), tls.cipher.as_str())),
+            authenticated: context.login.is_some(),
+            id,
+            recipient: only.filter(|only| shown == Shown::Client || !only.smtputf8_needed()),
+            date: DateTime::utc(now.stamp()),
+        })
+    }
+}
+
+/// Whom a trace field names as where the mail came from. Where our users are is nobody's matter but theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Client,
+    Nobody,
+}
+
+struct Additions {
+    fields: Vec<u8>,
+    /// Which knows of them.
+    summary: Vec<u8>,
+}
+
+fn taken(id: &str, done: &Delivered) -> Reply {
+    if done.spooled > 0 {
+        ok(&format!("Queued as {id}"))
+    } else {
+        ok(&format!("Delivered as {id}"))
+    }
+}
+
+impl Context {
+    /// An identifier of a message that no other has: 10 bytes of a keyed hash, in hexadecimal.
+    fn draw_id(&mut self) -> String {
+        let drawn = self.nonces.draw();
+        let bytes = drawn.iter().take(10);
+        let id = bytes.fold(0_u128, |id, byte| id << 8 | u128::from(*byte));
+        format!("{id:020x}")
+    }
+}

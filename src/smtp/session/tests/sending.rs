@@ -1,0 +1,239 @@
+//! What is spooled for other hosts, and what is refused on its way there.
+
+use super::house::{House, house, house_with};
+use super::*;
+use crate::mail::address::Address;
+use crate::mail::ids::SpoolId;
+use crate::store::spool::SpoolMail;
+use crate::store::types::Alias;
+
+impl House {
+    fn alias(&self, from: &str, to: &[&str]) {
+        let to = to.iter().map(|to| Address::parse(to).unwrap()).collect();
+        let from = from.to_owned();
+        self.service.store.set_alias(&Alias { from, to }).unwrap();
+    }
+
+    fn spool(&self) -> Vec<SpoolMail> {
+        let snapshot = self.service.store.snapshot().unwrap();
+        snapshot.spool(SpoolId(0), 100).unwrap()
+    }
+
+    /// A spooled mail as it will be sent.
+    fn text(&self, mail: &SpoolMail) -> String {
+        let mut reader = self.service.store.read_spooled(mail).unwrap();
+        let mut bytes = Vec::new();
+        while reader.read_at(bytes.len() as u64, 999, &mut bytes).unwrap() > 0 {}
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The code of the last line's reply; the ones before succeed.
+    fn last_code(&mut self, lines: &[&str]) -> String {
+        let (last, lines) = lines.split_last().unwrap();
+        for line in lines {
+            let code = self.code(line);
+            assert!(matches!(code.as_str(), "250" | "354"), "{line}: {code}");
+        }
+        self.code(last)
+    }
+}
+
+fn logged_in() -> House {
+    let mut house = house(Role::Submission);
+    house.code("EHLO c");
+    assert_eq!(house.code("AUTH PLAIN AGFubmEAeA=="), "235");
+    house
+}
+
+/// Each spooled mail: sender, recipients with their wishes, what its message has in it, envelope's wishes.
+fn render(mails: &[SpoolMail]) -> Vec<String> {
+    let each = mails.iter().map(|mail| {
+        let new = &mail.new;
+        let sender = new.sender.as_ref().map(ToString::to_string);
+        let to = new.recipients.iter().map(|to| {
+            let success = to.notify.map(|notify| notify.success);
+            let original = to.original.as_ref().map(|original| &original.1);
+            format!("{} {success:?} {original:?}", to.address)
+        });
+        format!(
+            "<{}> {}; {:?} {:?} {:?} {:?} {:?}",
+            sender.unwrap_or_default(),
+            to.collect::<Vec<_>>().join(", "),
+            new.account.map(|account| account.0),
+            new.body,
+            new.header,
+            new.ret,
+            new.envid
+        )
+    });
+    each.collect()
+}
+
+#[test]
+fn what_users_send_is_filed_and_spooled_at_once() {
+    let mut house = logged_in();
+    house.alias("all@home.test", &["ben@home.test", "c@far.test"]);
+    let lines = [
+        "MAIL FROM:<anna@home.test> RET=HDRS ENVID=e1",
+        "RCPT TO:<x@far.test> NOTIFY=SUCCESS ORCPT=rfc822;o@far.test",
+        "RCPT TO:<ben@home.test>",
+        "RCPT TO:<y@other.test>",
+        "RCPT TO:<all@home.test>",
+        "RCPT TO:<x@far.test>",
+        "DATA",
+    ];
+    assert_eq!(house.last_code(&lines), "354");
+    let said = house.say(
+        "From: Anna <anna@home.test>\r\nBcc: y@other.test,\r\n b@c.d\r\nTo: x@far.test\r\n\r\nGr\u{fc}n\r\n.\r\n"
+            .as_bytes(),
+    );
+    assert!(said.starts_with("250 2.0.0 Queued as "), "{said}");
+    let id = said.trim_end().rsplit(' ').next().unwrap();
+    let spool = house.spool();
+    assert_eq!(
+        render(&spool),
+        [
+            "<anna@home.test> x@far.test Some(true) Some(\"o@far.test\"), y@other.test None None; Some(1) EightBitMime \
+             Ascii Some(Headers) Some(\"e1\")",
+            "<anna@home.test> c@far.test None None; Some(1) EightBitMime Ascii Some(Headers) Some(\"e1\")",
+        ]
+    );
+    let fields = format!(
+        "Received: by mail.home.test with ESMTPA id {id};\r\n Fri, 15 Jan 2027 08:00:00 +0000\r\n\
+         Date: Fri, 15 Jan 2027 08:00:00 +0000\r\nMessage-ID: <{id}@mail.home.test>\r\n"
+    );
+    let message = "From: Anna <anna@home.test>\r\nTo: x@far.test\r\n\r\nGr\u{fc}n\r\n";
+    assert_eq!(house.text(&spool[0]), format!("{fields}{message}"));
+    assert_eq!(
+        house.text(&spool[1]),
+        format!("Delivered-To: all@home.test\r\n{fields}{message}")
+    );
+    let inbox = house.inbox("ben@home.test");
+    let [copy] = inbox.as_slice() else {
+        panic!("one copy: {inbox:?}");
+    };
+    assert!(
+        copy.contains("\r\nReceived: from c ([192.0.2.7]) by mail.home.test"),
+        "{copy}"
+    );
+    assert!(copy.ends_with(message) && !copy.contains("Bcc"), "{copy}");
+}
+
+#[test]
+fn forwards_leave_under_the_postmasters_name() {
+    let mut house = house(Role::Receive);
+    house.alias("info@home.test", &["anna@home.test", "x@far.test"]);
+    house.code("EHLO c");
+    let mail = [
+        "MAIL FROM:<w@else.test> ENVID=e",
+        "RCPT TO:<info@home.test> NOTIFY=NEVER",
+        "DATA",
+        "Subject: a\r\n\r\nb\r\n.",
+    ];
+    assert_eq!(house.last_code(&mail), "250");
+    let spool = house.spool();
+    assert_eq!(
+        render(&spool),
+        ["<postmaster@home.test> x@far.test None None; None SevenBit Ascii None None"]
+    );
+    let text = house.text(&spool[0]);
+    assert!(
+        text.starts_with("Delivered-To: info@home.test\r\nReceived: from c ([192.0.2.7]) by"),
+        "{text}"
+    );
+    assert_eq!(house.inbox("anna@home.test").len(), 1);
+
+    // It comes back.
+    let mail = [
+        "MAIL FROM:<postmaster@home.test>",
+        "RCPT TO:<info@home.test>",
+        "DATA",
+    ];
+    assert_eq!(house.last_code(&mail), "354");
+    let said = house.say(format!("{text}.\r\n").as_bytes());
+    assert!(said.starts_with("554 5.4.6 "), "{said}");
+    assert_eq!(house.spool().len(), 1);
+}
+
+/// Whoever is full does not keep a mail from a target elsewhere.
+#[test]
+fn full_accounts_hold_no_forward_up() {
+    let mut house = house_with(Role::Receive, &Options::default(), Some(10));
+    house.alias("info@home.test", &["anna@home.test", "x@far.test"]);
+    house.code("EHLO c");
+    for (to, expected) in [("anna", "250"), ("anna", "452"), ("info", "250")] {
+        house.code("RSET");
+        house.code("MAIL FROM:<w@else.test>");
+        assert_eq!(house.code(&format!("RCPT TO:<{to}@home.test>")), expected);
+        house.code("DATA");
+        house.code("Subject: a\r\n\r\nb\r\n.");
+    }
+    assert_eq!(house.spool().len(), 1);
+}
+
+#[test]
+fn hops_are_limited_for_what_leaves_too() {
+    let mut house = logged_in();
+    for (hops, expected) in [(100, "250"), (101, "554")] {
+        let lines = ["MAIL FROM:<anna@home.test>", "RCPT TO:<x@far.test>", "DATA"];
+        house.last_code(&lines);
+        let message = format!("{}\r\nb\r\n.", "Received: x\r\n".repeat(hops));
+        assert_eq!(house.code(&message), expected);
+    }
+}
+
+#[test]
+fn authors_belong_to_the_account() {
+    let mut house = logged_in();
+    house.alias("info@home.test", &["anna@home.test", "x@far.test"]);
+    for (from, expected) in [
+        ("From: anna@home.test", "250"),
+        ("From: Anna M\u{fc}ller <Anna+x@Home.test>", "250"),
+        ("From: <info@home.test>, anna@home.test", "250"),
+        ("Sender: ben@home.test", "250"),
+        ("From: Nobody:;", "250"),
+        ("From: x@far.test", "550"),
+        ("From: ben@home.test", "550"),
+        ("From: anna@home.test, ben@home.test", "550"),
+        ("From: anna", "550"),
+    ] {
+        let mail = ["MAIL FROM:<anna@home.test>", "RCPT TO:<x@far.test>", "DATA"];
+        house.last_code(&mail);
+        assert_eq!(
+            house.code(&format!("{from}\r\n\r\nb\r\n.")),
+            expected,
+            "{from}"
+        );
+    }
+}
+
+#[test]
+fn utf8_is_declared_where_it_must_be() {
+    for (mail, to, subject, expected) in [
+        ("", "x@far.test", "a", "SevenBit Ascii"),
+        ("", "x@far.test", "\u{fc}", "EightBitMime Ascii"),
+        (" SMTPUTF8", "x@far.test", "a", "SevenBit Ascii"),
+        (" SMTPUTF8", "x@far.test", "\u{fc}", "EightBitMime Utf8"),
+        (" SMTPUTF8", "\u{fc}@far.test", "a", "SevenBit Ascii"),
+    ] {
+        let mut house = logged_in();
+        house.code(&format!("MAIL FROM:<anna@home.test>{mail}"));
+        assert_eq!(house.code(&format!("RCPT TO:<{to}>")), "250", "{to}");
+        house.code("DATA");
+        assert_eq!(
+            house.code(&format!("Subject: {subject}\r\n\r\nb\r\n.")),
+            "250"
+        );
+        let spool = house.spool();
+        let got = format!("{:?} {:?}", spool[0].new.body, spool[0].new.header);
+        assert_eq!(got, expected, "{mail} {to} {subject}");
+        let text = house.text(&spool[0]);
+        let with = if mail.is_empty() {
+            "ESMTPA"
+        } else {
+            "UTF8SMTPA"
+        };
+        assert!(text.contains(&format!(" with {with}")), "{text}");
+        assert!(!text.contains("for <\u{fc}"), "{text}");
+    }
+}

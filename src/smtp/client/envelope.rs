@@ -47,8 +47,8 @@ pub struct Recipient {
     pub address: Address,
     /// `NOTIFY=`, if the sender gave it.
     pub notify: Option<Notify>,
-    /// `ORCPT=`: the address that the sender wrote, decoded.
-    pub original: Option<String>,
+    /// `ORCPT=`: the type and the address that the sender wrote, decoded.
+    pub original: Option<(String, String)>,
 }
 
 impl Envelope {
@@ -145,7 +145,8 @@ impl Recipient {
             line.push_str(" NOTIFY=");
             line.push_str(&wishes(notify));
         }
-        let original = self.original.as_deref().map(orcpt);
+        let original = self.original.as_ref();
+        let original = original.and_then(|(kind, address)| orcpt(kind, address));
         if let Some(original) = original.filter(|text| text.len() <= ORCPT_BYTES_MAX) {
             line.push_str(" ORCPT=");
             line.push_str(&original);
@@ -167,20 +168,24 @@ fn wishes(notify: Notify) -> String {
     named.collect::<Vec<_>>().join(",")
 }
 
-/// RFC 3461 4.2, and RFC 6533 3 for an address beyond ASCII.
-fn orcpt(original: &str) -> String {
-    if original.is_ascii() {
-        return format!("rfc822;{}", xtext(original));
+/// RFC 3461 4.2, and RFC 6533 3 for an address beyond ASCII. A type that is no atom goes nowhere.
+fn orcpt(kind: &str, address: &str) -> Option<String> {
+    let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if kind.is_empty() || !kind.bytes().all(is_atom) {
+        return None;
+    }
+    if address.is_ascii() && !kind.eq_ignore_ascii_case("utf-8") {
+        return Some(format!("{kind};{}", xtext(address)));
     }
     let mut text = String::from("utf-8;");
-    for c in original.chars() {
+    for c in address.chars() {
         if c.is_ascii_graphic() && !matches!(c, '+' | '=' | '\\') {
             text.push(c);
         } else {
             let _written = write!(text, "\\x{{{:X}}}", u32::from(c));
         }
     }
-    text
+    Some(text)
 }
 
 /// RFC 3461 4: what could break out of a parameter is written as `+` and two hex digits.

@@ -147,6 +147,11 @@ impl Client {
         self.security
     }
 
+    /// Whether nothing more is said or heard; output and events may be left.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
     /// Asks for TLS.
     pub fn start_tls(&mut self, now: Now) -> Result<(), TlsError> {
         if !matches!(self.state, State::Ready) {

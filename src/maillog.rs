@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::mail::address::{Address, ReversePath};
-use crate::mail::ids::AccountId;
+use crate::mail::ids::{AccountId, SpoolId};
 use crate::store::types::{Fill, Level};
 
 /// Target of all events here.
@@ -110,6 +110,21 @@ pub struct NotTaken<'a> {
     pub reply: &'a str,
 }
 
+/// What a host, or the way there, made of a mail of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Handed<'a> {
+    /// Its number in the queue.
+    pub id: SpoolId,
+    /// Reverse-path.
+    pub from: &'a ReversePath,
+    /// The recipients concerned.
+    pub to: &'a [&'a Address],
+    /// The host, if one was reached.
+    pub host: Option<&'a str>,
+    /// Its words, or ours.
+    pub reply: &'a str,
+}
+
 /// Why mail has to wait outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -170,6 +185,36 @@ pub fn deferred(tally: &Tally, mail: &NotTaken<'_>, cause: Cause) {
     let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
     let (bytes, peer) = (mail.bytes, mail.peer);
     tracing::info!(target: TARGET, %from, %to, bytes, %peer, cause, %reply, "mail deferred");
+}
+
+/// Another host has taken a mail of ours.
+pub fn accepted(mail: &Handed<'_>) {
+    let Handed { id, host, .. } = *mail;
+    let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
+    let (id, host) = (id.0, Plain(host.unwrap_or("?")));
+    tracing::info!(target: TARGET, id, %from, %to, %host, %reply, "accepted by host");
+}
+
+/// A mail of ours was not taken for now; it is tried again.
+pub fn put_off(mail: &Handed<'_>) {
+    let Handed { id, host, .. } = *mail;
+    let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
+    let (id, host) = (id.0, Plain(host.unwrap_or("none")));
+    tracing::info!(target: TARGET, id, %from, %to, %host, %reply, "put off");
+}
+
+/// A mail of ours was refused for good; its sender hears so.
+pub fn turned_away(mail: &Handed<'_>) {
+    let Handed { id, host, .. } = *mail;
+    let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
+    let (id, host) = (id.0, Plain(host.unwrap_or("none")));
+    tracing::info!(target: TARGET, id, %from, %to, %host, %reply, "refused by host");
+}
+
+/// A smarthost does not let us in. All mail for it waits.
+pub fn smarthost_login_failed(what: &str, hint: &str) {
+    let (what, hint) = (Plain(what), Plain(hint));
+    tracing::warn!(target: TARGET, %what, %hint, "smarthost login failed");
 }
 
 /// A mail program wanted to file or copy something in its account and there was no room.

@@ -27,7 +27,7 @@ pub struct Login {
 /// A smarthost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Smarthost {
-    /// Its name and port as one, such as `mail.gmx.net:587`: what the queue and people call it.
+    /// Host, port and who logs in, such as `mail.gmx.net:587 (anna@gmx.net)`: what the queue and people call it.
     pub name: String,
     /// Host.
     pub host: Domain,

@@ -1,7 +1,6 @@
 //! `[relay]` and `[[relay.sender]]`: smarthosts, by preset or by host, and whose mail goes by which.
 
 use std::net::IpAddr;
-use std::ops::Range;
 
 use toml::Spanned;
 
@@ -81,16 +80,15 @@ fn sender(fragment: RelaySenderFragment) -> Result<(usize, Sender, Smarthost), P
         }
     };
     let missing = "relay.sender says not where to; it needs preset or host";
-    let smarthost = keys.smarthost()?.ok_or((start, missing.to_owned()))?;
+    let smarthost = keys
+        .smarthost()?
+        .ok_or_else(|| (start, missing.to_owned()))?;
     Ok((start, sender, smarthost))
 }
 
 impl Keys {
     /// Where the first key stands that is there.
     fn start(&self) -> usize {
-        fn span<T>(value: &Value<T>) -> Option<Range<usize>> {
-            value.as_ref().map(Spanned::span)
-        }
         let texts = [
             &self.preset,
             &self.host,
@@ -98,8 +96,8 @@ impl Keys {
             &self.user,
             &self.password_file,
         ];
-        let spans = texts.into_iter().filter_map(span);
-        let spans = spans.chain(span(&self.port));
+        let spans = texts.into_iter().flatten().map(Spanned::span);
+        let spans = spans.chain(self.port.as_ref().map(Spanned::span));
         spans.map(|span| span.start).min().unwrap_or(0)
     }
 
@@ -123,8 +121,10 @@ impl Keys {
             }
         };
         let login = self.login(&host, tls)?;
+        // Two accounts at one provider are two smarthosts.
+        let of = login.as_ref().map(|login| format!(" ({})", login.user));
         Ok(Some(Smarthost {
-            name: format!("{host}:{given_port}"),
+            name: format!("{host}:{given_port}{}", of.unwrap_or_default()),
             host,
             port: given_port,
             tls,
@@ -309,7 +309,9 @@ mod tests {
         let login = "tls = \"none\"\nuser = \"a\"\npassword_file = \"b\"\n";
         for host in ["localhost", "127.0.0.1", "::1"] {
             let relay = parse(&format!("[relay]\nhost = \"{host}\"\n{login}"));
-            assert_eq!(relay.default.unwrap().login.unwrap().user, "a");
+            let smarthost = relay.default.unwrap();
+            assert_eq!(smarthost.login.unwrap().user, "a");
+            assert!(smarthost.name.ends_with(":587 (a)"), "{}", smarthost.name);
         }
     }
 

@@ -1,18 +1,48 @@
 //! Carries out what the queue wants done: finds hosts, talks to them, brings back what came of it.
 //!
-//! One task per job, as many as the plan allows. A connection that is still good is kept a little while for the next mail
-//! to the same host. What a host is told is what was signed: converted first where the host needs it, then signed, then
-//! sent. On shutdown a message under way has a moment to end; what is cut is due again.
+//! One task per job, as many as the plan allows; a panic ends that job alone. A connection that is still good is kept a
+//! little while for the next mail to the same host (`pool`). What a host is told is what was signed: converted first where
+//! the host needs it, then signed, then sent (`message`). On shutdown a message under way has the daemon's grace period
+//! to end; what is cut is due again.
 
+mod connect;
+mod job;
+mod line;
+mod log;
+mod logins;
+mod message;
+mod pool;
+mod words;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::time::sleep;
+
+use self::connect::Connector;
+use self::job::{Task, Tools};
+use self::line::Line;
+use self::logins::Logins;
+use self::pool::Pool;
+pub use self::words::PORT_BLOCKED;
 use crate::clock::Clock;
 use crate::mail::address::Domain;
+use crate::net::Counters;
 use crate::net::outbound::Outbound;
-use crate::net::shutdown::Token;
-use crate::queue::desk::Desk;
+use crate::net::shutdown::{Phase, Token};
+use crate::queue::desk::{Desk, Job};
 use crate::queue::hosts::Finder;
 use crate::queue::routes::Routes;
-use crate::store::Store;
+use crate::store::types::Language;
+use crate::store::{self, Store};
 use crate::trust::signing::Keyring;
+use crate::wake::Wake;
+
+/// How long to wait before the store is asked again after it failed.
+const FAILED_WAIT: Duration = Duration::from_secs(10);
 
 /// What a worker works with.
 #[derive(Clone, Debug)]
@@ -33,15 +63,167 @@ pub struct Worker {
     pub hostname: Domain,
     /// Port of other hosts: 25 but in tests.
     pub port: u16,
+    /// Of hints for the owner.
+    pub language: Language,
     /// Time.
     pub clock: Clock,
+    /// Where panics are counted.
+    pub counters: Counters,
+}
+
+/// A worker at work.
+struct Running {
+    tools: Arc<Tools>,
+    jobs: JoinSet<()>,
+    wake: Arc<Notify>,
 }
 
 impl Worker {
     /// Works until the daemon stops.
-    #[expect(clippy::unused_async, reason = "not written yet")]
-    pub async fn run(self, token: Token) {
-        let _ = token;
-        todo!()
+    pub async fn run(self, mut token: Token) {
+        let wake = Arc::new(Notify::new());
+        let asked = Arc::clone(&wake);
+        self.store.on_spool(Wake::new(move || asked.notify_one()));
+        let mut running = Running::new(self, wake);
+        loop {
+            let wait = running.begin().await;
+            tokio::select! {
+                () = token.reached(Phase::Draining) => break,
+                () = running.wake.notified() => {}
+                Some(_) = running.jobs.join_next() => {}
+                () = at_most(wait) => {}
+            }
+        }
+        running.end(token).await;
     }
+}
+
+impl Running {
+    fn new(worker: Worker, wake: Arc<Notify>) -> Self {
+        let connector = Connector {
+            outbound: worker.outbound.clone(),
+            logins: Logins::new(worker.language),
+            hostname: worker.hostname.clone(),
+            clock: worker.clock.clone(),
+        };
+        let tools = Tools {
+            worker,
+            connector,
+            pool: Pool::default(),
+        };
+        Self {
+            tools: Arc::new(tools),
+            jobs: JoinSet::new(),
+            wake,
+        }
+    }
+
+    /// Begins all that is due; gives how long nothing more is, if nothing happens meanwhile.
+    async fn begin(&mut self) -> Option<Duration> {
+        let worker = &self.tools.worker;
+        let (desk, now) = (worker.desk.clone(), worker.clock.now());
+        let due = spawn_blocking(move || due(&desk, now)).await;
+        let next = match due {
+            Ok(Ok((jobs, next))) => {
+                for job in jobs {
+                    self.jobs.spawn(carry_out(Arc::clone(&self.tools), job));
+                }
+                next
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the queue cannot go on for now");
+                Some(FAILED_WAIT)
+            }
+            Err(error) => {
+                panicked(worker, &error);
+                Some(FAILED_WAIT)
+            }
+        };
+        let now = worker.clock.now().mono;
+        close(self.tools.pool.expired(now));
+        let expiry = self.tools.pool.next_expiry(now);
+        next.into_iter().chain(expiry).min()
+    }
+
+    /// Lets what is under way end within the grace period.
+    async fn end(mut self, mut token: Token) {
+        let pool = &self.tools.pool;
+        close(pool.clear());
+        while !self.jobs.is_empty() {
+            tokio::select! {
+                () = token.reached(Phase::Aborting) => {
+                    self.jobs.shutdown().await;
+                }
+                _ = self.jobs.join_next() => close(pool.clear()),
+            }
+        }
+    }
+}
+
+/// All jobs that are due, and when there are more.
+fn due(desk: &Desk, now: crate::clock::Now) -> store::Result<(Vec<Job>, Option<Duration>)> {
+    desk.refresh(now)?;
+    let mut jobs = Vec::new();
+    while let Some(job) = desk.next(now)? {
+        jobs.push(job);
+    }
+    Ok((jobs, desk.next_due(now)))
+}
+
+async fn carry_out(tools: Arc<Tools>, job: Job) {
+    let task = Task {
+        mail: Arc::new(job.mail.clone()),
+        destination: job.attempt.destination().clone(),
+        recipients: job.attempt.recipients().to_vec(),
+    };
+    let at_work = Arc::clone(&tools);
+    // A task of its own, so that a panic leaves the job to be brought back. Aborted with this one.
+    let mut inner = JoinSet::new();
+    inner.spawn(async move { job::carry_out(&at_work, &task).await });
+    let worker = &tools.worker;
+    let tried = match inner.join_next().await {
+        Some(Ok(tried)) => tried,
+        Some(Err(error)) => {
+            panicked(worker, &error);
+            BTreeMap::new()
+        }
+        None => BTreeMap::new(),
+    };
+    let (desk, clock) = (worker.desk.clone(), worker.clock.clone());
+    let finished = spawn_blocking(move || desk.finish(job, tried, clock.now())).await;
+    match finished {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "what came of an attempt was not saved"),
+        Err(error) => panicked(worker, &error),
+    }
+}
+
+fn panicked(worker: &Worker, error: &JoinError) {
+    if error.is_panic() {
+        worker.counters.panicked();
+        tracing::error!("an attempt to send panicked");
+    }
+}
+
+/// Says goodbye on connections that are not needed any more.
+fn close(lines: Vec<Line>) {
+    for line in lines {
+        tokio::spawn(line.quit());
+    }
+}
+
+async fn at_most(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Work that blocks, off the async threads; `failed` makes an error of a panic.
+async fn blocking<T: Send + 'static, E: Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    failed: impl FnOnce(String) -> E,
+) -> Result<T, E> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(failed(error.to_string())))
 }

@@ -1,0 +1,186 @@
+//! Logins at smarthosts: the password is read from its file each time, and one that failed is not tried again and again.
+//!
+//! Providers lock accounts after a few wrong passwords. So after a login that was refused for good the same password waits
+//! for [`HOLD`]; another password in the file is tried at once. No mail is lost over it: all of it waits.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::OwnedMutexGuard;
+
+use super::blocking;
+use super::line::Line;
+use super::words::Fault;
+use crate::clock::{Mono, Now};
+use crate::mail::address::Domain;
+use crate::mail::secret::Secret;
+use crate::maillog;
+use crate::queue::presets::Preset;
+use crate::queue::relay::Login;
+use crate::sasl::NONCE_BYTES;
+use crate::sasl::client::Credentials;
+use crate::smtp::client::Event;
+use crate::smtp::client::outcome::LoginFailure;
+use crate::smtp::client::reply::Class;
+use crate::store::types::Language;
+
+/// How long a password that was refused is not tried again.
+pub(super) const HOLD: Duration = Duration::from_mins(10);
+
+/// Longest first line of a password file.
+const PASSWORD_BYTES_MAX: u64 = 4096;
+
+/// What is known of logins. Cheap to clone; clones are the same.
+#[derive(Clone, Debug)]
+pub(super) struct Logins {
+    all: Arc<Mutex<BTreeMap<(Domain, String), Slot>>>,
+    /// Of hints in the log.
+    language: Language,
+}
+
+/// One login at one host: whose turn it is, and the failure that holds it back.
+type Slot = Arc<tokio::sync::Mutex<Option<Failure>>>;
+
+/// A login that failed for good.
+#[derive(Debug)]
+pub(super) struct Failure {
+    password: Secret<String>,
+    until: Mono,
+    words: String,
+}
+
+/// The right to log in; nobody else does meanwhile.
+#[derive(Debug)]
+pub(super) struct Turn {
+    host: Domain,
+    login: Login,
+    language: Language,
+    failure: OwnedMutexGuard<Option<Failure>>,
+}
+
+impl Logins {
+    pub(super) fn new(language: Language) -> Self {
+        Self {
+            all: Arc::default(),
+            language,
+        }
+    }
+
+    /// Waits for the turn.
+    pub(super) async fn turn(&self, host: &Domain, login: &Login) -> Turn {
+        let slot = {
+            let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+            Slot::clone(all.entry((host.clone(), login.user.clone())).or_default())
+        };
+        Turn {
+            host: host.clone(),
+            login: login.clone(),
+            language: self.language,
+            failure: slot.lock_owned().await,
+        }
+    }
+}
+
+impl Turn {
+    /// What to log in with, unless it is known to fail.
+    pub(super) async fn credentials(&self, now: Now) -> Result<Credentials, Fault> {
+        let file = self.login.password_file.clone();
+        let shown = file.display().to_string();
+        let password = blocking(move || first_line(&file), io::Error::other).await;
+        let password = password.map_err(|error| {
+            tracing::warn!(file = %shown, %error, "the password of a smarthost cannot be read");
+            Fault::NoLogin(format!(
+                "the password file for {} cannot be read",
+                self.host
+            ))
+        })?;
+        match &*self.failure {
+            Some(failure)
+                if now.mono < failure.until && failure.password.expose() == password.expose() =>
+            {
+                Err(Fault::Login(failure.words.clone()))
+            }
+            Some(_) | None => Ok(Credentials {
+                login: self.login.user.clone(),
+                password,
+            }),
+        }
+    }
+
+    /// Logs in.
+    pub(super) async fn log_in(mut self, line: &mut Line, with: &Credentials) -> Result<(), Fault> {
+        line.set_computes(true);
+        let result = self.try_log_in(line, with).await;
+        line.set_computes(false);
+        *self.failure = match &result {
+            Err(Fault::Login(words)) => Some(self.failed(with, words, line.now())),
+            _ => None,
+        };
+        result
+    }
+
+    async fn try_log_in(&self, line: &mut Line, with: &Credentials) -> Result<(), Fault> {
+        let nonce = nonce().map_err(|error| Fault::NoLogin(error.to_string()))?;
+        let now = line.now();
+        let begun = line.client().login(with, &nonce, now);
+        begun.map_err(|error| Fault::Login(self.words(&error.to_string())))?;
+        let failure = loop {
+            match line.event().await {
+                Event::LoggedIn => return line.ready().await.map_err(Fault::Ended),
+                Event::LoginFailed(failure) => break failure,
+                Event::Closed(ended) => return Err(Fault::Ended(ended)),
+                Event::Ready
+                | Event::StartTls
+                | Event::TlsRefused(_)
+                | Event::WantsBody
+                | Event::Sent(_) => {}
+            }
+        };
+        Err(match failure {
+            LoginFailure::Refused(reply) if reply.class() == Class::Permanent => {
+                Fault::Login(self.words(&reply.to_string()))
+            }
+            LoginFailure::Refused(reply) => Fault::NoLogin(self.words(&reply.to_string())),
+            LoginFailure::Client(failure) => Fault::Login(self.words(&failure.to_string())),
+        })
+    }
+
+    fn words(&self, why: &str) -> String {
+        format!(
+            "login as {} at {} failed: {why}",
+            self.login.user, self.host
+        )
+    }
+
+    fn failed(&self, with: &Credentials, words: &str, now: Now) -> Failure {
+        let hint = Preset::of_host(&self.host).map_or("", |preset| preset.hint(self.language));
+        maillog::smarthost_login_failed(words, hint);
+        Failure {
+            password: with.password.clone(),
+            until: now.mono + HOLD,
+            words: words.to_owned(),
+        }
+    }
+}
+
+/// The password, without the end of its line.
+fn first_line(file: &Path) -> io::Result<Secret<String>> {
+    let mut line = String::new();
+    let mut reader = BufReader::new(File::open(file)?).take(PASSWORD_BYTES_MAX);
+    reader.read_line(&mut line)?;
+    let end = line.trim_end_matches(['\r', '\n']).len();
+    line.truncate(end);
+    Ok(Secret::new(line))
+}
+
+fn nonce() -> io::Result<[u8; NONCE_BYTES]> {
+    let mut nonce = [0; NONCE_BYTES];
+    let filled = SystemRandom::new().fill(&mut nonce);
+    filled.map_err(|_| io::Error::other("no randomness"))?;
+    Ok(nonce)
+}

@@ -27,6 +27,7 @@ use crate::auth::Auth;
 use crate::cli::connect::store_options;
 use crate::clock::Clock;
 use crate::config::{Settings, TlsSource};
+use crate::dns::Resolver;
 use crate::maillog::Tally;
 use crate::net::control::{Control, Handler};
 use crate::net::driver::{Deadlines, Shared};
@@ -171,6 +172,7 @@ impl App {
         let store = open_store(settings, &clock).await?;
         let tls = Arc::new(open_tls(settings, &clock, &counters).await?);
         let auth = Auth::new(store.clone());
+        let resolver = open_resolver(settings);
         let limiter = Limiter::new(limits(settings));
         let sources = Sources {
             store: store.clone(),
@@ -190,7 +192,7 @@ impl App {
         })?;
         let shared = Shared {
             gate: Gate::new(auth, clock.clone(), counters.clone()),
-            judge: Judge::without_dns(settings.hostname.clone()),
+            judge: judge(resolver.as_ref(), settings),
             clock: clock.clone(),
             tls,
             counters: counters.clone(),
@@ -289,6 +291,21 @@ async fn try_open(settings: &Settings, clock: &Clock) -> store::Result<Store> {
     opened
         .await
         .unwrap_or_else(|error| Err(store::Error::Fault(error.to_string())))
+}
+
+/// Mail between the box's own mailboxes needs no name servers, so that the box starts without them.
+fn open_resolver(settings: &Settings) -> Option<Resolver> {
+    let opened = Resolver::new(&settings.dns);
+    let tell = |error| tracing::error!(%error, "nothing can be asked of DNS until the next start");
+    opened.map_err(tell).ok()
+}
+
+fn judge(resolver: Option<&Resolver>, settings: &Settings) -> Judge {
+    let hostname = settings.hostname.clone();
+    match resolver.map(Resolver::authenticator) {
+        Some(Ok(authenticator)) => Judge::new(authenticator, hostname),
+        Some(Err(_)) | None => Judge::without_dns(hostname),
+    }
 }
 
 async fn open_tls(settings: &Settings, clock: &Clock, counters: &Counters) -> Result<Tls, Error> {

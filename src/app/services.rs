@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::auth::Auth;
-use crate::config::Settings;
+use crate::config::{DmarcPolicy, ReceiveSettings, Settings};
 use crate::delivery::route::Router;
 use crate::imap;
 use crate::maillog::Tally;
@@ -103,7 +103,7 @@ fn smtp_sessions(
             recipients_max: settings.limits.recipients_max,
         },
         plaintext_without_tls: settings.auth.plaintext_without_tls,
-        checking: smtp::Checking::Off,
+        checking: checking(settings.receive),
         router: Router::new(
             settings.domains.first().unwrap_or(&hostname).clone(),
             domains,
@@ -120,6 +120,20 @@ fn smtp_sessions(
     Protocol {
         open,
         refusal: SMTP_REFUSAL,
+    }
+}
+
+fn checking(receive: ReceiveSettings) -> smtp::Checking {
+    match receive {
+        ReceiveSettings { verify: false, .. } => smtp::Checking::Off,
+        ReceiveSettings {
+            dmarc: DmarcPolicy::Mark,
+            ..
+        } => smtp::Checking::Mark,
+        ReceiveSettings {
+            dmarc: DmarcPolicy::Obey,
+            ..
+        } => smtp::Checking::Obey,
     }
 }
 

@@ -58,6 +58,12 @@ impl DateTime {
         )
     }
 
+    /// The day in digits alone: `20261122`.
+    pub fn to_digits(self) -> String {
+        let date = self.civil().date();
+        format!("{:04}{:02}{:02}", date.year(), date.month(), date.day())
+    }
+
     /// IMAP `date-time` without its quotes: `22-Nov-2026 03:53:35 +0100`, the day padded with a space.
     pub fn to_imap(self) -> String {
         let civil = self.civil();

@@ -227,6 +227,29 @@ impl Store {
         })
     }
 
+    /// Sets such a value if the one that is kept is `expected`, and says whether it was.
+    pub fn replace_setting(
+        &self,
+        name: &str,
+        expected: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<bool> {
+        if value.len() > SETTING_BYTES_MAX {
+            return Err(Error::Limit("bytes of a setting"));
+        }
+        let (name, value) = (name.to_owned(), value.to_vec());
+        let expected = expected.map(<[u8]>::to_vec);
+        self.0.commit(move |tx| {
+            let mut table = tx.write(SETTINGS)?;
+            let kept = table.get(name.as_str())?.map(|kept| kept.value().to_vec());
+            if kept != expected {
+                return Ok(false);
+            }
+            table.insert(name.as_str(), value.as_slice())?;
+            Ok(true)
+        })
+    }
+
     /// Forgets the value under that name.
     pub fn remove_setting(&self, name: &str) -> Result<()> {
         let name = name.to_owned();

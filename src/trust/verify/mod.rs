@@ -8,6 +8,8 @@
 mod digest;
 mod judge;
 mod results;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -184,6 +184,17 @@ fn settings_are_kept() {
     house.store.set_setting("decoy", b"key").unwrap();
     let setting = || house.store.snapshot().unwrap().setting("decoy");
     assert_eq!(setting(), Ok(Some(b"key".to_vec())));
+    let replace = |expected: Option<&[u8]>, value: &[u8]| {
+        let replaced = house.store.replace_setting("decoy", expected, value);
+        replaced.unwrap()
+    };
+    assert!(!replace(None, b"other"));
+    assert!(!replace(Some(b"other"), b"other"));
+    assert_eq!(setting(), Ok(Some(b"key".to_vec())));
+    assert!(replace(Some(b"key"), b"new"));
+    assert_eq!(setting(), Ok(Some(b"new".to_vec())));
+    house.store.remove_setting("decoy").unwrap();
+    assert!(replace(None, b"again"));
     house.store.remove_setting("decoy").unwrap();
     assert_eq!(setting(), Ok(None));
 }

@@ -84,6 +84,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "src/dns/",
             "src/trust/",
             "src/queue/worker",
+            "src/queue/hosts",
+            "src/queue/sts",
             "src/app",
             "src/main.rs",
         ],

@@ -271,7 +271,8 @@ fn other_events_in_words() {
     Ihre Mail konnte trotz vieler Versuche nicht zugestellt werden an:
 
       bob@example.org
-        Der Server dort ist nicht zu erreichen.
+        Der Server dort ist nicht zu erreichen. Geht es bei allen Empfängern so, sperrt wohl
+        Ihr Internetanbieter den Versand (Port 25); dann hilft ein Smarthost.
 
     Es wird nicht weiter versucht. Wenn der Grund behoben ist, senden Sie die Mail
     bitte noch einmal.
@@ -308,7 +309,8 @@ fn other_events_in_words() {
     In spite of many attempts your mail could not be delivered to:
 
       bob@example.org
-        The server there cannot be reached.
+        The server there cannot be reached. If it is so with all recipients, your internet
+        provider seems to block sending (port 25); a smarthost helps then.
 
     No further attempt is made. When the cause is out of the way, please send the
     mail again.
@@ -354,8 +356,15 @@ fn reasons() {
         ("5.2.3", Event::Failed, "too large"),
         ("5.3.4", Event::Failed, "too large"),
         ("5.3.3", Event::Failed, "of this kind"),
-        ("5.6.7", Event::Failed, "of this kind"),
-        ("4.4.1", Event::Delayed, "cannot be reached"),
+        ("5.6.1", Event::Failed, "of this kind"),
+        ("5.6.7", Event::Failed, "cannot handle"),
+        ("4.4.1", Event::Delayed, "cannot be reached. If"),
+        ("4.4.2", Event::Delayed, "cannot be reached."),
+        ("4.4.3", Event::Delayed, "name service"),
+        ("4.7.5", Event::Delayed, "encrypted"),
+        ("5.7.10", Event::Failed, "encrypted"),
+        ("4.7.8", Event::Delayed, "login was refused"),
+        ("5.7.26", Event::Failed, "doubts that"),
         ("4.4.4", Event::Delayed, "cannot be reached"),
         ("5.4.4", Event::Failed, "after the @"),
         ("4.4.5", Event::Delayed, "overloaded"),

@@ -143,6 +143,20 @@ const UNREACHABLE: Words = (
     "The server there cannot be reached.",
 );
 
+/// If no connection came about at all. A closed port 25 looks the same from here.
+const NO_CONNECTION: Words = (
+    "Der Server dort ist nicht zu erreichen. Geht es bei allen Empfängern so, sperrt wohl\n    \
+     Ihr Internetanbieter den Versand (Port 25); dann hilft ein Smarthost.",
+    "The server there cannot be reached. If it is so with all recipients, your internet\n    \
+     provider seems to block sending (port 25); a smarthost helps then.",
+);
+
+/// If the way to it has to be encrypted and cannot be.
+const NOT_ENCRYPTED: Words = (
+    "Die Mail muss verschlüsselt übertragen werden, und das gelingt mit dem Server dort nicht.",
+    "The mail has to travel encrypted, and with the server there that does not work.",
+);
+
 const NO_SUCH_DOMAIN: Words = (
     "Der Teil hinter dem @ nimmt keine Mail an, oder es gibt ihn nicht. Stimmt er?",
     "The part after the @ takes no mail, or does not exist. Is it right?",
@@ -167,7 +181,7 @@ fn reason(status: Status, language: Language) -> &'static str {
         3 => of_system(status.detail),
         4 => of_network(status.detail, is_transient),
         5 => of_dialog(status.detail),
-        6 => WRONG_KIND,
+        6 => of_content(status.detail),
         7 => of_policy(status.detail, is_transient),
         _ => of_dialog(0),
     };
@@ -237,6 +251,11 @@ fn of_system(detail: u16) -> Words {
 
 fn of_network(detail: u16, is_transient: bool) -> Words {
     match detail {
+        1 => NO_CONNECTION,
+        3 if is_transient => (
+            "Die Server dort waren nicht zu finden: Der Namensdienst (DNS) antwortet nicht.",
+            "The servers there could not be found: the name service (DNS) does not answer.",
+        ),
         4 if !is_transient => NO_SUCH_DOMAIN,
         5 => (
             "Der Server dort ist überlastet.",
@@ -263,11 +282,28 @@ fn of_dialog(detail: u16) -> Words {
     }
 }
 
+/// RFC 6531 3.5 and RFC 6533: what has letters beyond ASCII in addresses or header.
+fn of_content(detail: u16) -> Words {
+    match detail {
+        7..=10 => (
+            "Adressen oder Betreff haben Buchstaben wie ä oder é, die der Server dort nicht versteht.",
+            "Addresses or subject have letters such as ä or é, which the server there cannot handle.",
+        ),
+        _ => WRONG_KIND,
+    }
+}
+
 fn of_policy(detail: u16, is_transient: bool) -> Words {
     match detail {
-        8 => (
+        4 | 5 | 10 | 11 => NOT_ENCRYPTED,
+        8 | 9 => (
             "Heimpost darf dort nicht senden: Die Anmeldung wurde abgelehnt.",
             "Heimpost may not send there: the login was refused.",
+        ),
+        // RFC 7372, RFC 8616: DKIM, SPF, a name for the address.
+        20..=29 => (
+            "Der Server dort bezweifelt, dass die Mail von Ihnen kommt (SPF, DKIM oder DNS).",
+            "The server there doubts that the mail comes from you (SPF, DKIM or DNS).",
         ),
         _ if is_transient => (
             "Der Server dort schiebt die Mail auf, etwa zum Schutz vor Spam.",

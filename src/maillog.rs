@@ -38,6 +38,9 @@ struct Cells {
     deferred_account_full: AtomicU64,
     deferred_card_full: AtomicU64,
     deferred_other: AtomicU64,
+    sent: AtomicU64,
+    put_off: AtomicU64,
+    turned_away: AtomicU64,
 }
 
 /// One reading of a [`Tally`].
@@ -55,6 +58,23 @@ pub struct Tallied {
     pub deferred_card_full: u64,
     /// The same for any other reason.
     pub deferred_other: u64,
+    /// Recipients for whom another host took a mail of ours.
+    pub sent: u64,
+    /// Recipients for whom a mail of ours was not taken for now.
+    pub put_off: u64,
+    /// Recipients for whom a mail of ours was refused for good.
+    pub turned_away: u64,
+}
+
+/// What came of an attempt to send, for one recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Another host took it.
+    Taken,
+    /// It is tried again, or given up for its age.
+    PutOff,
+    /// It is refused for good.
+    Refused,
 }
 
 impl Tally {
@@ -68,7 +88,19 @@ impl Tally {
             deferred_account_full: of(&self.0.deferred_account_full),
             deferred_card_full: of(&self.0.deferred_card_full),
             deferred_other: of(&self.0.deferred_other),
+            sent: of(&self.0.sent),
+            put_off: of(&self.0.put_off),
+            turned_away: of(&self.0.turned_away),
         }
+    }
+
+    /// Counts what came of an attempt for a recipient.
+    pub fn attempted(&self, sent: Sent) {
+        count(match sent {
+            Sent::Taken => &self.0.sent,
+            Sent::PutOff => &self.0.put_off,
+            Sent::Refused => &self.0.turned_away,
+        });
     }
 }
 
@@ -292,6 +324,12 @@ pub fn program_said(program: &str, line: &str) {
 pub fn sent_not_kept(account: AccountId, why: &str) {
     let why = Plain(why);
     tracing::warn!(target: TARGET, %account, %why, "no copy in Sent");
+}
+
+/// Something is wrong with sending as a whole; what, and what to do.
+pub fn sending_trouble(what: &str) {
+    let what = Plain(what);
+    tracing::warn!(target: TARGET, %what, "sending trouble");
 }
 
 /// LED or button do not work. Mail goes on.

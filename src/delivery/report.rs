@@ -3,11 +3,13 @@
 //! The text is `dsn`'s. A report uses the card's reserve and goes beyond quotas. It has the null sender, and there is none
 //! about mail that had it.
 
+use std::collections::BTreeSet;
+
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::dsn::{self, Dsn};
 use super::local;
-use super::route::{Route, Router};
+use super::route::{Route, Router, Targets};
 use crate::clock::Now;
 use crate::mail::address::Address;
 use crate::mail::flags::Flags;
@@ -17,18 +19,18 @@ use crate::mail::report::Notify;
 use crate::mail::trace;
 use crate::mail::transport::{BodyType, HeaderType, Priority};
 use crate::store::spool::{NewSpool, NewSpoolRecipient};
-use crate::store::types::{Filing, Language, QuotaRule};
+use crate::store::types::{Account, Filing, QuotaRule};
 use crate::store::{self, Append, NewBlob, Store};
 
 /// Random bytes in what makes a report different from all other mail.
 const UNIQUE_BYTES: usize = 16;
 
-/// Where a report goes.
-enum Way {
-    /// To the INBOXes of these accounts, at least one, in the first one's language.
-    House(Vec<AccountId>, Language),
-    /// To another host.
-    Elsewhere,
+/// Where a report goes; at least one of both.
+struct Way {
+    /// To the INBOXes of these accounts.
+    accounts: Vec<Account>,
+    /// To other hosts.
+    remote: Vec<Address>,
 }
 
 /// Writes the report's bytes into the store, not filed yet. `original` gives the pieces of the message that it is about.
@@ -44,24 +46,21 @@ pub fn compose(
     let Some(way) = way(store, router, report.to)? else {
         return Ok(None);
     };
-    let language = match &way {
-        Way::House(_, language) => *language,
-        Way::Elsewhere => report.language,
-    };
+    let language = way.accounts.first().map(|account| account.language);
     let report = Dsn {
-        language,
+        language: language.unwrap_or(report.language),
         ..report.clone()
     };
     let (blob, summary, body) = write(store, &report, original, now)?;
-    let (mut filings, mut spool) = (Vec::new(), Vec::new());
-    match way {
-        Way::House(accounts, _) => {
-            for account in accounts {
-                filings.push(filing(store, account, report.to, now)?);
-            }
-        }
-        Way::Elsewhere => spool.push(spooled(report.to, body)),
+    let mut filings = Vec::new();
+    for account in &way.accounts {
+        filings.push(filing(store, account.id, report.to, now)?);
     }
+    let spool = if way.remote.is_empty() {
+        Vec::new()
+    } else {
+        vec![spooled(report.to, way.remote, body)]
+    };
     Ok(Some(Append {
         blob,
         summary,
@@ -80,18 +79,21 @@ pub fn unique() -> store::Result<String> {
 
 fn way(store: &Store, router: &Router, to: &Address) -> store::Result<Option<Way>> {
     let snapshot = store.snapshot()?;
-    let accounts = match router.route(&snapshot, to)? {
-        Route::Remote => return Ok(Some(Way::Elsewhere)),
+    let targets = match router.route(&snapshot, to)? {
+        Route::Remote => Targets {
+            remote: BTreeSet::from([to.clone()]),
+            ..Targets::default()
+        },
         Route::Unknown | Route::Undeliverable(_) => return Ok(None),
-        Route::Local(accounts) => accounts,
+        Route::Local(targets) => targets,
     };
-    let mut found = Vec::new();
-    for id in accounts {
-        found.extend(snapshot.account(id)?);
+    let mut accounts = Vec::new();
+    for id in targets.accounts {
+        accounts.extend(snapshot.account(id)?);
     }
-    let language = found.first().map(|account| account.language);
-    let ids = found.iter().map(|account| account.id).collect();
-    Ok(language.map(|language| Way::House(ids, language)))
+    let remote: Vec<Address> = targets.remote.into_iter().collect();
+    let has_reader = !accounts.is_empty() || !remote.is_empty();
+    Ok(has_reader.then_some(Way { accounts, remote }))
 }
 
 fn write(
@@ -126,8 +128,13 @@ fn filing(store: &Store, account: AccountId, to: &Address, now: Now) -> store::R
 }
 
 /// RFC 3461 6.2: the null sender, and no NOTIFY but NEVER.
-fn spooled(to: &Address, body: BodyType) -> NewSpool {
-    let header = if to.smtputf8_needed() {
+fn spooled(header_to: &Address, to: Vec<Address>, body: BodyType) -> NewSpool {
+    let recipients = to.into_iter().map(|address| NewSpoolRecipient {
+        address,
+        notify: Some(Notify::NEVER),
+        original: None,
+    });
+    let header = if header_to.smtputf8_needed() {
         HeaderType::Utf8
     } else {
         HeaderType::Ascii
@@ -141,11 +148,7 @@ fn spooled(to: &Address, body: BodyType) -> NewSpool {
         header,
         ret: None,
         envid: None,
-        recipients: vec![NewSpoolRecipient {
-            address: to.clone(),
-            notify: Some(Notify::NEVER),
-            original: None,
-        }],
+        recipients: recipients.collect(),
     }
 }
 
@@ -158,6 +161,7 @@ mod tests {
     use crate::mail::ids::{SpoolId, Uid};
     use crate::mail::mailbox_name::MailboxName;
     use crate::mail::report::{Event, Return, Status};
+    use crate::store::types::Language;
     use crate::store::{NewAccount, Options};
 
     fn address(text: &str) -> Address {

@@ -1,23 +1,58 @@
 //! The queue with its spool: the plan in memory, its rows in the store, and the reports that it owes.
 //!
 //! Synchronous and without a network: a worker takes a [`Job`], carries it out and brings back what came of it. What came
-//! of it is saved, with the reports that it causes, in one commit; until that succeeds no further job is given, since
+//! of it is saved, with the reports that it causes, in one commit; while a commit fails no further job is given, since
 //! what was sent and is not known to have been is sent twice after a crash. Beginning a job writes nothing: a job that a
 //! crash cut short is simply due again.
+//!
+//! The plan's lock is not held during commits: those of different mails go on at the same time and share a flush,
+//! those of one mail follow each other. The plan keeps what decides who is next; rows are read when a job begins.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod diagnosis;
+mod figures;
+mod reports;
+mod rows;
+mod unsaved;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::clock::{Now, Wall};
+use self::diagnosis::Contacts;
+pub use self::diagnosis::Diagnosis;
+pub use self::figures::{Figures, Listed, ListedRecipient, Turn};
+use self::unsaved::Change;
+use crate::clock::Now;
 use crate::delivery::route::Router;
 use crate::mail::address::Domain;
 use crate::mail::ids::SpoolId;
 use crate::mail::report::Status;
-use crate::queue::plan::{Attempt, Limits, Outcome, Policy};
+use crate::maillog::{self, Sent, Tally};
+use crate::queue::plan::{
+    Attempt, Contact, Destination, Jitter, Limits, Outcome, Plan, Policy, State,
+};
 use crate::queue::routes::Routes;
-use crate::store::spool::SpoolMail;
+use crate::queue::time::{QueueClock, QueueTime, Saved};
+use crate::store::spool::{LastTry, SpoolMail};
+use crate::store::types::Language;
 use crate::store::{self, Store};
+
+/// Rows that are taken in at a time.
+const ROWS_AT_ONCE: usize = 256;
+
+/// How often the clock's reading is saved while nothing else is.
+const CLOCK_SAVED_EVERY: Duration = Duration::from_hours(1);
+
+/// When to ask again while a commit fails.
+const SAVED_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// What is said of a recipient that a job brought nothing back of.
+const CUT: &str = "the connection broke";
+
+const GONE: store::Error = store::Error::NotFound("the mail in the queue");
 
 /// How the queue works.
 #[derive(Clone, Debug)]
@@ -28,8 +63,12 @@ pub struct Settings {
     pub limits: Limits,
     /// What the box calls itself in reports.
     pub hostname: Domain,
+    /// Language of reports to senders elsewhere.
+    pub language: Language,
     /// Above this size only the header of a message comes back with a report.
     pub returned_bytes_max: u64,
+    /// Where attempts are counted.
+    pub tally: Tally,
 }
 
 /// The queue. Cheap to clone; clones are the same queue.
@@ -37,7 +76,32 @@ pub struct Settings {
 pub struct Desk(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {}
+struct Inner {
+    store: Store,
+    settings: Settings,
+    routes: Routes,
+    router: Router,
+    state: Mutex<Queue>,
+    /// A commit has ended.
+    ended: Condvar,
+}
+
+/// What changes.
+#[derive(Debug)]
+struct Queue {
+    plan: Plan,
+    clock: QueueClock,
+    /// The lowest number that a mail which is not in can have.
+    unseen: SpoolId,
+    /// What is not saved yet, by mail.
+    unsaved: BTreeMap<SpoolId, Change>,
+    /// Mails that a commit is under way for.
+    saving: BTreeSet<SpoolId>,
+    /// Mails whose commit failed.
+    failed: BTreeSet<SpoolId>,
+    saved: QueueTime,
+    contacts: Contacts,
+}
 
 /// A mail to be given to one destination, for some of its recipients. Bring it back to [`Desk::finish`].
 #[derive(Debug)]
@@ -55,23 +119,10 @@ pub struct Tried {
     pub outcome: Outcome,
     /// The host that said so, if one was reached.
     pub host: Option<String>,
-    /// Why, as a code.
+    /// Why, as a code. 4.4.1 without a host: no connection; 4.4.3: no answer from DNS; 4.7.8: no login at the smarthost.
     pub status: Status,
     /// The host's words (code, enhanced code and text), or ours.
     pub reply: String,
-}
-
-/// A spooled mail as people see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The mail with its recipients' states and last attempts.
-    pub mail: SpoolMail,
-    /// Where each recipient's mail goes: a domain, or the name of a smarthost.
-    pub destinations: Vec<String>,
-    /// In how much time each recipient is tried, if it waits.
-    pub due: Vec<Option<Duration>>,
-    /// Until when it is tried, if the clock is set.
-    pub until: Option<Wall>,
 }
 
 impl Desk {
@@ -83,55 +134,288 @@ impl Desk {
         router: Router,
         now: Now,
     ) -> store::Result<Self> {
-        let _ = (store, settings, routes, router, now);
-        todo!()
+        let saved = store.snapshot()?.spool_clock()?;
+        let saved = Saved {
+            time: QueueTime(saved.time),
+            wall: saved.wall,
+        };
+        let queue = Queue {
+            plan: Plan::new(settings.policy, settings.limits),
+            clock: QueueClock::resume(saved, now),
+            unseen: SpoolId(0),
+            unsaved: BTreeMap::new(),
+            saving: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            saved: saved.time,
+            contacts: Contacts::default(),
+        };
+        let desk = Self(Arc::new(Inner {
+            store: store.clone(),
+            settings,
+            routes,
+            router,
+            state: Mutex::new(queue),
+            ended: Condvar::new(),
+        }));
+        desk.refresh(now)?;
+        Ok(desk)
     }
 
     /// Takes in what was spooled since.
     pub fn refresh(&self, now: Now) -> store::Result<()> {
-        let _ = (now, &self.0);
-        todo!()
+        loop {
+            let from = self.queue().unseen;
+            let rows = self.0.store.snapshot()?.spool(from, ROWS_AT_ONCE)?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            let last = last.id;
+            let mut queue = self.queue();
+            let time = queue.clock.read(now);
+            for row in &rows {
+                // Another call may have been quicker.
+                if row.id >= queue.unseen {
+                    queue.take_in(row, &self.0.routes, time);
+                }
+            }
+            queue.unseen = queue.unseen.max(SpoolId(last.0.saturating_add(1)));
+        }
     }
 
-    /// What to do now, if anything; ask again until there is nothing.
+    /// What to do now, if anything; ask again until there is nothing. An error if what was done before cannot be saved,
+    /// or the mail cannot be read: ask again later.
     pub fn next(&self, now: Now) -> store::Result<Option<Job>> {
-        let _ = now;
-        todo!()
+        self.save_failed(now)?;
+        loop {
+            let mut queue = self.queue();
+            let time = queue.clock.read(now);
+            let Some(attempt) = queue.plan.next(time) else {
+                return Ok(None);
+            };
+            drop(queue);
+            let id = attempt.mail();
+            let read = self.0.store.snapshot();
+            match read.and_then(|snapshot| snapshot.spool_mail(id)) {
+                Ok(Some(mail)) => return Ok(Some(Job { attempt, mail })),
+                Ok(None) => {
+                    tracing::error!(%id, "a mail left the spool by itself");
+                    self.queue().forget(attempt);
+                }
+                Err(error) => {
+                    self.queue().plan.put_back(attempt);
+                    return Err(error);
+                }
+            }
+        }
     }
 
     /// Time until [`Desk::next`] has something, if nothing else happens.
     pub fn next_due(&self, now: Now) -> Option<Duration> {
-        let _ = now;
-        todo!()
+        let mut queue = self.queue();
+        let time = queue.clock.read(now);
+        if !queue.failed.is_empty() {
+            return Some(SAVED_AGAIN_AFTER);
+        }
+        queue.plan.next_due().map(|due| due.since(time))
     }
 
-    /// A job is done. `tried` has its recipients' indices; one that is missing counts as transient.
+    /// A job is done. `tried` has its recipients' indices; one that is missing counts as transient. On an error nothing
+    /// is forgotten: it is saved before [`Desk::next`] gives another job.
     pub fn finish(&self, job: Job, tried: BTreeMap<usize, Tried>, now: Now) -> store::Result<()> {
-        let _ = (job, tried, now);
-        todo!()
+        for index in job.attempt.recipients() {
+            let outcome = tried.get(index).map(|tried| tried.outcome);
+            count(
+                &self.0.settings.tally,
+                outcome.unwrap_or(Outcome::Transient),
+            );
+        }
+        let id = job.attempt.mail();
+        let mut queue = self.queue();
+        let time = queue.clock.read(now);
+        let before = queue.contacts.diagnosis();
+        queue.conclude(job.attempt, &tried, (time, now));
+        let after = queue.contacts.diagnosis();
+        drop(queue);
+        if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
+            maillog::sending_trouble(&after.in_words());
+        }
+        self.save(id, now)
     }
 
     /// Keeps a mail back. [`store::Error::NotFound`] if it is not there (any more), as of all that follow.
     pub fn hold(&self, mail: SpoolId, now: Now) -> store::Result<()> {
-        let _ = (mail, now);
-        todo!()
+        self.want(mail, now, |plan, _| plan.hold(mail))
     }
 
-    /// Tries a mail at once, held or not.
+    /// Tries a mail at once, held or not, whatever is known of its destinations.
     pub fn retry(&self, mail: SpoolId, now: Now) -> store::Result<()> {
-        let _ = (mail, now);
-        todo!()
+        self.want(mail, now, |plan, time| plan.retry(mail, time))
     }
 
-    /// Takes a mail out; its sender is not told.
+    /// Takes a mail out; its sender is not told. What is under way may still arrive.
     pub fn remove(&self, mail: SpoolId, now: Now) -> store::Result<()> {
-        let _ = (mail, now);
-        todo!()
+        self.want(mail, now, |plan, _| plan.remove(mail))
     }
 
-    /// All mails that are in, oldest first.
-    pub fn list(&self, now: Now) -> store::Result<Vec<Listed>> {
-        let _ = now;
-        todo!()
+    /// Saves the clock's reading if nothing was saved for an hour. Call it now and then.
+    pub fn keep_clock(&self, now: Now) -> store::Result<()> {
+        let mut queue = self.queue();
+        let reading = queue.clock.reading(now);
+        if reading.time.since(queue.saved) < CLOCK_SAVED_EVERY {
+            return Ok(());
+        }
+        drop(queue);
+        let clock = unsaved::clock(reading);
+        self.0
+            .store
+            .update_spool(clock, Vec::new(), Vec::new(), now)?;
+        self.queue().note_saved(reading.time);
+        Ok(())
     }
+
+    fn want(
+        &self,
+        mail: SpoolId,
+        now: Now,
+        want: impl FnOnce(&mut Plan, QueueTime),
+    ) -> store::Result<()> {
+        self.refresh(now)?;
+        let mut queue = self.queue();
+        let time = queue.clock.read(now);
+        if queue.plan.mail(mail).is_none() {
+            return Err(GONE);
+        }
+        want(&mut queue.plan, time);
+        queue.note_wanted(mail);
+        drop(queue);
+        self.save(mail, now)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // A panic elsewhere leaves the plan whole: it is changed by one call at a time.
+        let state = self.0.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn take_in(&mut self, row: &SpoolMail, routes: &Routes, time: QueueTime) {
+        let mail = rows::mail(row, routes, time);
+        let jitter = jitter(row.id, time);
+        // Nothing in a row is under way, so nothing is owed.
+        self.plan.add(row.id, mail, time, jitter);
+        if let Some(ended) = self.plan.take_ended(row.id) {
+            self.unsaved
+                .insert(row.id, Change::of(&ended).that_is_over());
+            self.failed.insert(row.id);
+        }
+    }
+
+    /// What came of an attempt, into the plan and into what is to be saved.
+    fn conclude(
+        &mut self,
+        attempt: Attempt,
+        tried: &BTreeMap<usize, Tried>,
+        (time, now): (QueueTime, Now),
+    ) {
+        let (id, recipients) = (attempt.mail(), attempt.recipients().to_vec());
+        let seen = diagnosis::Seen::of(recipients.iter().map(|index| tried.get(index)));
+        self.contacts.note(attempt.destination(), &seen, time);
+        let contact = contact(attempt.destination(), &seen);
+        let outcomes: BTreeMap<usize, Outcome> = tried
+            .iter()
+            .map(|(index, tried)| (*index, tried.outcome))
+            .collect();
+        let jitter = jitter(id, time);
+        let owed = self
+            .plan
+            .finish(attempt, (contact, &outcomes), time, jitter);
+        let Some(mail) = self.plan.mail(id) else {
+            return;
+        };
+        let mut change = Change::of(mail);
+        for index in recipients {
+            let last = last_try(tried.get(&index), now);
+            change.tried(index, mail, last);
+        }
+        change.owe(owed);
+        self.put_down(id, change);
+    }
+
+    fn note_wanted(&mut self, id: SpoolId) {
+        if let Some(mail) = self.plan.mail(id) {
+            let mut change = Change::of(mail);
+            for (index, recipient) in mail.recipients.iter().enumerate() {
+                if !recipient.state.is_final() || recipient.state == State::Removed {
+                    change.moved(index, mail);
+                }
+            }
+            self.put_down(id, change);
+        }
+    }
+
+    /// Has a change saved with the next commit of its mail.
+    fn put_down(&mut self, id: SpoolId, mut change: Change) {
+        if self.plan.take_ended(id).is_some() {
+            change = change.that_is_over();
+        }
+        match self.unsaved.get_mut(&id) {
+            Some(before) => before.follow(change),
+            None => drop(self.unsaved.insert(id, change)),
+        }
+    }
+
+    fn forget(&mut self, attempt: Attempt) {
+        let id = attempt.mail();
+        self.plan.put_back(attempt);
+        self.plan.remove(id);
+        self.plan.take_ended(id);
+    }
+
+    fn note_saved(&mut self, time: QueueTime) {
+        self.saved = self.saved.max(time);
+    }
+}
+
+/// Whether other mail for this destination would have fared as badly.
+fn contact(destination: &Destination, seen: &diagnosis::Seen) -> Contact {
+    match (seen, destination) {
+        (diagnosis::Seen::NoConnection | diagnosis::Seen::NoNames, _)
+        | (diagnosis::Seen::NoLogin, Destination::Smarthost(_)) => Contact::Unreachable,
+        _ => Contact::Reached,
+    }
+}
+
+fn count(tally: &Tally, outcome: Outcome) {
+    tally.attempted(match outcome {
+        Outcome::Delivered | Outcome::PassedOn | Outcome::Relayed => Sent::Taken,
+        Outcome::Transient => Sent::PutOff,
+        Outcome::Permanent => Sent::Refused,
+    });
+}
+
+fn last_try(tried: Option<&Tried>, now: Now) -> LastTry {
+    match tried {
+        Some(tried) => LastTry {
+            at: now.wall,
+            host: tried.host.clone(),
+            status: tried.status.to_string(),
+            reply: tried.reply.clone(),
+        },
+        None => LastTry {
+            at: now.wall,
+            host: None,
+            status: "4.4.2".to_owned(),
+            reply: CUT.to_owned(),
+        },
+    }
+}
+
+/// Spreads the retries of different mails; the same in every run.
+fn jitter(id: SpoolId, time: QueueTime) -> Jitter {
+    // SplitMix64's step: any bits come out well mixed.
+    let mut bits = id.0 ^ u64::from(time.0.subsec_nanos()) ^ time.0.as_secs().rotate_left(32);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    Jitter(u16::try_from(bits >> 48).unwrap_or(0))
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::outbound::{self, Leaving};
 use super::route::Targets;
+use super::sent;
 use crate::clock::Now;
 use crate::mail::address::{Address, ReversePath};
 use crate::mail::flags::{Flags, SpecialUse};
@@ -15,6 +16,7 @@ use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
 use crate::mail::report::{Notify, Return};
 use crate::mail::trace;
+use crate::store::sent::SentCopy;
 use crate::store::types::{Filed, Filing, Mailbox, QuotaRule};
 use crate::store::{self, Append, NewBlob, Store};
 
@@ -86,6 +88,10 @@ pub struct Message {
     pub place: Place,
     /// What of it is for other hosts, should there be recipients of theirs.
     pub leaving: Leaving,
+    /// The copy in its author's Sent, if there shall be one.
+    pub copy: Option<SentCopy>,
+    /// Reports to its sender, filed and spooled in the same commit.
+    pub reports: Vec<Append>,
 }
 
 /// Where a message belongs in an account.
@@ -135,11 +141,23 @@ pub fn deliver(
         summary: message.summary,
         spool,
     };
-    let filed = store.append_all(vec![append], now)?;
-    Ok(Delivered {
-        filed: filed.into_iter().flatten().collect(),
-        spooled,
-    })
+    let filed = commit(store, append, message.reports, message.copy, now)?;
+    Ok(Delivered { filed, spooled })
+}
+
+fn commit(
+    store: &Store,
+    append: Append,
+    reports: Vec<Append>,
+    copy: Option<SentCopy>,
+    now: Now,
+) -> store::Result<Vec<Filed>> {
+    if let Some(copy) = copy {
+        return sent::file(store, append, reports, copy, now);
+    }
+    let all = std::iter::once(append).chain(reports);
+    let filed = store.append_all(all.collect(), now)?;
+    Ok(filed.into_iter().next().unwrap_or_default())
 }
 
 fn filings(
@@ -278,6 +296,8 @@ mod tests {
                     body: BodyType::SevenBit,
                     header: HeaderType::Ascii,
                 },
+                copy: None,
+                reports: Vec::new(),
             };
             let envelope = Envelope::new(None, to.to_vec());
             let done = deliver(&self.store, &envelope, message, self.now)?;

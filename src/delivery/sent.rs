@@ -21,11 +21,17 @@ pub fn copy(account: AccountId, added: &[u8], envelope: &Envelope) -> SentCopy {
     }
 }
 
-/// As [`Store::append_all`] with the one `append`, and the copy in the same commit. That a copy is missing (the account is
-/// full) is logged and no error.
-pub fn file(store: &Store, append: Append, copy: SentCopy, now: Now) -> store::Result<Vec<Filed>> {
+/// As [`Store::append_all`] with `append`, the copy and what goes `along` in the same commit. That a copy is missing (the
+/// account is full) is logged and no error.
+pub fn file(
+    store: &Store,
+    append: Append,
+    along: Vec<Append>,
+    copy: SentCopy,
+    now: Now,
+) -> store::Result<Vec<Filed>> {
     let account = copy.account;
-    let (filed, kept) = store.submit(append, copy, now)?;
+    let (filed, kept) = store.submit(append, along, copy, now)?;
     if let Kept::Refused(error) = kept {
         maillog::sent_not_kept(account, &error.to_string());
     }

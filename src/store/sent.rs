@@ -269,24 +269,39 @@ impl Store {
     /// Files and spools a submitted message as [`Store::append_all`] does, and in the same commit a copy, read already, in
     /// the submitter's Sent: the mailbox of that special use, else the one called `Sent`, which is made if need be.
     ///
+    /// `along` is filed and spooled in the same commit (reports to the sender).
+    ///
     /// The copy counts in the account's quota. That it cannot be filed stops nothing: see [`Kept`]. If one of the newest
     /// [`SENT_LOOKED_AT_MAX`] messages there has its Message-ID, none is filed.
-    pub fn submit(&self, append: Append, copy: SentCopy, now: Now) -> Result<(Vec<Filed>, Kept)> {
+    pub fn submit(
+        &self,
+        append: Append,
+        along: Vec<Append>,
+        copy: SentCopy,
+        now: Now,
+    ) -> Result<(Vec<Filed>, Kept)> {
         let copy = ReadyCopy {
             text: Text::pack(&copy.prefix, &append.summary),
             oldest: self.lain_for(SENT_COPY_DAYS_MAX, now)?.unwrap_or(Serial(0)),
             copy,
             now,
         };
-        let ready = self.ready(vec![append], now)?;
+        let message = self.ready(vec![append], now)?;
+        let along = self.ready(along, now)?;
         self.0.commit(move |tx| {
             let mut filed = Vec::new();
             let mut kept = Kept::There;
-            for message in &ready {
+            for message in &message {
                 let mut blob = None;
                 let results = message.carry_out_with(tx, &mut blob)?;
                 filed = results.into_iter().collect::<Result<_>>()?;
                 kept = copy.keep(tx, message, &mut blob)?;
+            }
+            for message in &along {
+                message
+                    .carry_out(tx)?
+                    .into_iter()
+                    .collect::<Result<Vec<_>>>()?;
             }
             Ok((filed, kept))
         })

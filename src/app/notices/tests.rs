@@ -81,6 +81,8 @@ impl House {
                 body: BodyType::SevenBit,
                 header: HeaderType::Ascii,
             },
+            copy: None,
+            reports: Vec::new(),
         };
         let envelope = Envelope::new(None, [self.recipient(name)]);
         local::deliver(&self.store, &envelope, message, self.clock.now()).map(|_| ())

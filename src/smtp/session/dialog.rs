@@ -128,6 +128,7 @@ fn capabilities(context: &Context) -> Vec<String> {
         "SMTPUTF8".to_owned(),
         "ENHANCEDSTATUSCODES".to_owned(),
         "CHUNKING".to_owned(),
+        "BINARYMIME".to_owned(),
         format!(
             "LIMITS RCPTMAX={} MAILMAX={TRANSACTIONS_MAX}",
             limits.recipients_max

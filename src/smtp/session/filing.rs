@@ -6,13 +6,14 @@ use crate::clock::Now;
 use crate::delivery::intake::Received;
 use crate::delivery::local::{self, Delivered, Envelope, Message, Place};
 use crate::delivery::outbound::{self, Leaving};
-use crate::delivery::submission;
+use crate::delivery::{sent, submission};
 use crate::mail::address::Address;
 use crate::mail::date::DateTime;
 use crate::mail::mime::Summary;
 use crate::mail::trace::{self, Client, Greeting, HOPS_MAX};
 use crate::mail::transport::{BodyType, HeaderType};
 use crate::smtp::reply::{Detail, Reply};
+use crate::store::sent::SentCopy;
 
 use super::dialog::{Dialect, Hello, fault, ok, store_refusal};
 use super::{Context, Role, State, Turn, told};
@@ -106,6 +107,8 @@ impl Complete {
             head: head(Shown::Client),
             place: judged.place,
             leaving,
+            copy: added.copy,
+            reports: Vec::new(),
             blob: self.received.blob,
             summary: added.summary,
         };
@@ -128,18 +131,24 @@ impl Complete {
     /// What submission puts in front.
     fn additions(&self, id: &str, context: &Context, now: Now) -> Additions {
         let summary = &self.received.summary;
-        let mut fields = Vec::new();
-        if context.service.role == Role::Submission
+        if let Some(login) = &context.login
             && let Ok(mut decoded) = Summary::decode(summary)
         {
             let hostname = &context.service.hostname;
-            fields = submission::complete(&mut decoded.envelope, hostname, id, now);
-            let summary = decoded.encode();
-            return Additions { fields, summary };
+            let fields = submission::complete(&mut decoded.envelope, hostname, id, now);
+            // What programs write by themselves, such as read receipts, has the null sender.
+            let is_kept = context.service.keeps_sent && self.envelope.from.is_some();
+            let copy = is_kept.then(|| sent::copy(login.account, &fields, &decoded.envelope));
+            return Additions {
+                fields,
+                summary: decoded.encode(),
+                copy,
+            };
         }
         Additions {
-            fields,
+            fields: Vec::new(),
             summary: summary.clone(),
+            copy: None,
         }
     }
 
@@ -200,6 +209,8 @@ struct Additions {
     fields: Vec<u8>,
     /// Which knows of them.
     summary: Vec<u8>,
+    /// For the author's Sent.
+    copy: Option<SentCopy>,
 }
 
 fn taken(id: &str, done: &Delivered) -> Reply {

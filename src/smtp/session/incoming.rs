@@ -1,6 +1,7 @@
 //! A message on its way in, by DATA or by BDAT (RFC 3030), and what is said at its end.
 //!
-//! Bytes go straight to the store's intake; nothing is held. The first thing that goes wrong (too large, malformed,
+//! Bytes go straight to the store's intake; nothing is held. Of BINARYMIME the binary parts become base64, since the store
+//! has lines only. The first thing that goes wrong (too large, malformed,
 //! store full) drops what was stored; the rest is read to its real end, and only then said.
 
 #![expect(
@@ -11,6 +12,8 @@
 use crate::clock::Now;
 use crate::delivery::intake::Intake;
 use crate::delivery::local::Envelope;
+use crate::mail::mime::convert::Lines;
+use crate::mail::transport::BodyType;
 use crate::smtp::command::{self, Place};
 use crate::smtp::data::{Dots, LineCheck, Malformed, Progress};
 use crate::smtp::reply::{Detail, Reply};
@@ -27,6 +30,8 @@ pub(super) struct Incoming {
     hello: Hello,
     envelope: Envelope,
     smtputf8: bool,
+    /// Makes lines of what has none, with BODY=BINARYMIME.
+    converter: Option<Lines>,
     lines: LineCheck,
     bytes: u64,
     taking: Taking,
@@ -59,6 +64,7 @@ impl Incoming {
                 envid: mail.envid,
             },
             smtputf8: mail.smtputf8,
+            converter: (mail.body == Some(BodyType::Binary)).then(Lines::new),
             lines: LineCheck::default(),
             bytes: 0,
             taking: Taking::Storing(Box::new((intake, Inspection::new(context)))),
@@ -67,19 +73,36 @@ impl Incoming {
 
     fn push(&mut self, bytes: &[u8], service: &Service) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        if let Taking::Storing(storing) = &mut self.taking {
+            storing.1.see(bytes);
+        }
+        if self.bytes > service.limits.message_bytes_max {
+            self.refuse(Refusal::TooLarge);
+        } else if let Some(converter) = &mut self.converter {
+            let mut lines = Vec::new();
+            converter.push(bytes, &mut lines);
+            self.store(&lines);
+        } else {
+            self.store(bytes);
+        }
+    }
+
+    /// Takes bytes as they are stored.
+    fn store(&mut self, bytes: &[u8]) {
         let Taking::Storing(storing) = &mut self.taking else {
             return;
         };
         let (intake, inspection) = storing.as_mut();
         self.lines.push(bytes);
-        let refusal = if self.bytes > service.limits.message_bytes_max {
-            Some(Refusal::TooLarge)
-        } else if let Some(malformed) = self.lines.malformed() {
-            Some(Refusal::Malformed(malformed))
-        } else {
-            inspection.write(bytes, intake).err().map(Refusal::Store)
-        };
-        if let Some(refusal) = refusal {
+        if let Some(malformed) = self.lines.malformed() {
+            self.refuse(Refusal::Malformed(malformed));
+        } else if let Err(error) = inspection.write(bytes, intake) {
+            self.refuse(Refusal::Store(error));
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        if self.refusal().is_none() {
             self.taking = Taking::Discarding(refusal);
         }
     }
@@ -93,7 +116,12 @@ impl Incoming {
     }
 
     /// It has come to its end. The reply is made after the commit.
-    fn finish(self, context: &mut Context, now: Now) -> Turn {
+    fn finish(mut self, context: &mut Context, now: Now) -> Turn {
+        if let Some(converter) = self.converter.take() {
+            let mut lines = Vec::new();
+            converter.finish(&mut lines);
+            self.store(&lines);
+        }
         let taken = match self.taking {
             Taking::Discarding(refusal) => Err(refusal),
             Taking::Storing(_) if self.lines.ends_with_cr() => {

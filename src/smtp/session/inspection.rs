@@ -40,11 +40,15 @@ impl Inspection {
         }
     }
 
-    /// Passes on to `intake` what stays of `bytes`.
-    pub(super) fn write(&mut self, bytes: &[u8], intake: &mut Intake) -> store::Result<()> {
+    /// Takes bytes as they came.
+    pub(super) fn see(&mut self, bytes: &[u8]) {
         if let Some(digest) = &mut self.digest {
             digest.push(bytes);
         }
+    }
+
+    /// Takes bytes as they are stored, and passes on to `intake` what stays of them.
+    pub(super) fn write(&mut self, bytes: &[u8], intake: &mut Intake) -> store::Result<()> {
         self.kept.clear();
         self.filter.push(bytes, &mut self.kept);
         intake.write(&self.kept)

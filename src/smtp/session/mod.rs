@@ -96,6 +96,8 @@ pub struct Service {
     pub limits: Limits,
     /// Whether AUTH may be used without TLS.
     pub plaintext_without_tls: bool,
+    /// Whether what is submitted is filed in its author's Sent.
+    pub keeps_sent: bool,
     /// Whether mail of others is judged.
     pub checking: Checking,
     /// Where mail goes.

@@ -73,6 +73,7 @@ fn smtp(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
             recipients_max: 3,
         },
         plaintext_without_tls: options.has("plaintext"),
+        keeps_sent: true,
         checking: smtp::Checking::Off,
         router: Router::new(domain("heimpost.test"), [domain("catch.test")]),
         store: world.store.clone(),

@@ -50,6 +50,7 @@ fn service(role: Role, clock: &Clock) -> Service {
             recipients_max: 100,
         },
         plaintext_without_tls: false,
+        keeps_sent: false,
         checking: Checking::Obey,
         router: Router::new(Domain::parse("home.test").unwrap(), []),
         auth,

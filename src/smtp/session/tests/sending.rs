@@ -4,6 +4,7 @@ use super::house::{House, house, house_with};
 use super::*;
 use crate::mail::address::Address;
 use crate::mail::ids::SpoolId;
+use crate::mail::transport::BodyType;
 use crate::store::spool::SpoolMail;
 use crate::store::types::Alias;
 
@@ -236,4 +237,77 @@ fn utf8_is_declared_where_it_must_be() {
         assert!(text.contains(&format!(" with {with}")), "{text}");
         assert!(!text.contains("for <\u{fc}"), "{text}");
     }
+}
+
+#[test]
+fn a_copy_is_kept_in_sent() {
+    for (from, keeps, expected) in [
+        ("<anna@home.test>", true, 1),
+        ("<>", true, 0),
+        ("<anna@home.test>", false, 0),
+    ] {
+        let House { clock, service, .. } = house(Role::Submission);
+        let service = Service {
+            keeps_sent: keeps,
+            ..service
+        };
+        let mut house = House::connect(clock, service);
+        house.code("EHLO c");
+        assert_eq!(house.code("AUTH PLAIN AGFubmEAeA=="), "235");
+        house.code(&format!("MAIL FROM:{from}"));
+        let mail = ["RCPT TO:<x@far.test>", "DATA", "Subject: a\r\n\r\nb\r\n."];
+        assert_eq!(house.last_code(&mail), "250");
+        assert_eq!(house.spool().len(), 1);
+        assert_eq!(house.count("anna@home.test", "Sent"), expected, "{from}");
+    }
+}
+
+const BINARY: &str = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+    Content-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n\0\n\r\u{fc}\r\n--b\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\u{fc}\r\n--b--\r\n";
+
+#[test]
+fn binary_becomes_lines() {
+    let lines = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+        Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\nAAoNw7w=\r\n--b\r\n\
+        Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\u{fc}\r\n--b--\r\n";
+    for cut in [1, 150, BINARY.len() - 1] {
+        let mut house = logged_in();
+        let start = [
+            "MAIL FROM:<anna@home.test> BODY=BINARYMIME",
+            "RCPT TO:<x@far.test>",
+            "RCPT TO:<ben@home.test>",
+        ];
+        house.last_code(&start);
+        assert_eq!(house.code("DATA"), "503");
+        let (first, rest) = BINARY.as_bytes().split_at(cut);
+        let mut said = Vec::from(format!("BDAT {cut}\r\n"));
+        said.extend_from_slice(first);
+        said.extend(format!("BDAT {} LAST\r\n", rest.len()).into_bytes());
+        said.extend_from_slice(rest);
+        let said = house.say(&said);
+        assert!(said.contains("\r\n250 2.0.0 Queued as"), "{said}");
+        let spool = house.spool();
+        assert_eq!(spool[0].new.body, BodyType::EightBitMime);
+        assert!(
+            house.text(&spool[0]).ends_with(lines),
+            "{}",
+            house.text(&spool[0])
+        );
+        assert!(house.inbox("ben@home.test")[0].ends_with(lines));
+    }
+}
+
+/// What no part declares as binary has to be lines all the same.
+#[test]
+fn binary_without_a_label_is_refused() {
+    let mut house = house(Role::Receive);
+    house.code("EHLO c");
+    let start = [
+        "MAIL FROM:<x@y.z> BODY=BINARYMIME",
+        "RCPT TO:<anna@home.test>",
+    ];
+    house.last_code(&start);
+    let said = house.say(b"BDAT 13 LAST\r\nA: b\r\n\r\nc\0\ndd");
+    assert!(said.starts_with("554 5.6.0"), "{said}");
 }

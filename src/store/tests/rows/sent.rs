@@ -38,7 +38,10 @@ impl House {
             message_id: id.as_bytes().to_vec(),
         };
         let before = self.store.snapshot().unwrap().spool_len().unwrap();
-        let (filed, kept) = self.store.submit(append, copy, self.now()).unwrap();
+        let (filed, kept) = self
+            .store
+            .submit(append, Vec::new(), copy, self.now())
+            .unwrap();
         let after = self.store.snapshot().unwrap().spool_len().unwrap();
         assert_eq!((filed.len(), after), (0, before + 1), "it goes out");
         kept

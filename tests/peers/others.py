@@ -6,6 +6,7 @@ logins. They are started by root, as their makers ask for, and drop what they ca
 
 import os
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
@@ -76,7 +77,7 @@ class Server:
 
     def __enter__(self):
         self.start()
-        until(self._answers, seconds=15, what=f"{type(self).__name__} answering")
+        until(self._answers, seconds=60, what=f"{type(self).__name__} answering")
         return self
 
     def __exit__(self, *_):
@@ -213,7 +214,9 @@ class Postfix(Server):
         assert started.returncode == 0, started.stderr + self.log_text()
 
     def stop(self):
-        self._postfix("stop")
+        master = int((self.home / "queue" / "pid" / "master.pid").read_text())
+        os.kill(master, signal.SIGTERM)
+        until(lambda: not Path(f"/proc/{master}").exists(), what="the end of Postfix")
 
     def reload(self, settings):
         with open(self.conf / "main.cf", "a") as main:

@@ -64,6 +64,13 @@ pub fn restore(
         report.accounts, report.mailboxes, report.messages,
     ))?;
     output.line("Mail programs fetch their lists anew, for UIDVALIDITY has changed.")?;
+    if report.spooled > 0 {
+        output.line(&format!(
+            "Mail that waited to be sent is held ({}), for it may have been sent since the backup: see `heimpost queue list`, \
+             then `queue retry` or `queue remove`.",
+            report.spooled,
+        ))?;
+    }
     Ok(())
 }
 

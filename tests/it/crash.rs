@@ -9,6 +9,7 @@
 //! moment.
 
 mod model;
+mod sending;
 mod workload;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use workload::{Dice, Op};
 const CUTS: [Cut; 4] = [Cut::LoseAll, Cut::KeepAll, Cut::Reorder, Cut::Tear];
 
 /// Steps of a workload.
-const STEPS: usize = 70;
+const STEPS: usize = 80;
 
 fn now() -> Now {
     Clock::virtual_at(Wall(1_790_000_000)).now()
@@ -155,6 +156,33 @@ fn power_may_be_cut_at_any_moment() {
         assert!(points > 1_000, "only {points} points");
         println!("seed {seed}: {points} points");
     }
+}
+
+/// A mail is submitted, and then its author's program appends a copy of its own.
+fn record_own_copy() -> Recorded {
+    let disk = FaultyDisk::recording();
+    let store = open(&disk);
+    let mut states = vec![(0, Model::default())];
+    Op::AddAccount(0).run(&store, &Model::default()).unwrap();
+    states.push((disk.operations(), Model::observe(&store)));
+    for bytes in [2_000, 200_000] {
+        let seed = bytes as u64;
+        for step in [sending::submit, sending::append_own] {
+            step(&store, seed, bytes);
+            let model = Model::observe(&store);
+            assert_eq!(model.messages(), 1 + usize::from(bytes > 2_000));
+            states.push((disk.operations(), model));
+        }
+    }
+    drop(store);
+    Recorded { disk, states }
+}
+
+#[test]
+fn a_copy_in_sent_and_what_takes_its_place_are_one_step() {
+    let recorded = record_own_copy();
+    let points = cut_everywhere(&recorded, &CUTS, 1);
+    assert!(points > 100, "only {points} points");
 }
 
 /// Runs a workload on a disk that fails for a while; the store goes on by itself.

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::rows::spool::mail;
 use super::{file, new_blob, noise, open, read_all};
 use crate::clock::{Clock, Now, Wall};
 use crate::mail::address::Address;
 use crate::mail::flags::Flags;
-use crate::mail::ids::{BlobId, MailboxId, Uid};
+use crate::mail::ids::{BlobId, MailboxId, SpoolId, Uid};
 use crate::store::media::{Media, Memory};
+use crate::store::spool::{SpoolClock, SpoolStage, SpoolUpdate};
 use crate::store::types::{Filing, Language, QuotaRule};
 use crate::store::{Append, BlobWriter, Error, NewAccount, Options, Store, Upkeep, blob};
 
@@ -185,6 +188,29 @@ fn digests(store: &Store, mailbox: MailboxId) -> Vec<[u8; 16]> {
     records.map(|record| record.digest).collect()
 }
 
+/// Spools a mail to two, one of whom has it already.
+fn spool(store: &Store) {
+    let append = Append {
+        blob: new_blob(store, b"to be sent"),
+        summary: Vec::new(),
+        filings: Vec::new(),
+        spool: vec![mail(&["b@x.example", "c@x.example"])],
+    };
+    store.append(vec![append], now()).unwrap();
+    let mail = store.snapshot().unwrap().spool(SpoolId(0), 1).unwrap();
+    let mut state = mail[0].states[1].clone();
+    state.stage = SpoolStage::Delivered;
+    let update = SpoolUpdate {
+        mail: mail[0].id,
+        arrived: Duration::ZERO,
+        states: vec![(1, state)],
+        is_over: false,
+    };
+    store
+        .update_spool(SpoolClock::default(), vec![update], Vec::new(), now())
+        .unwrap();
+}
+
 fn restored(backup: &Path, dir: &Path) -> Store {
     let store = Store::restore(backup, dir, &options(), now()).unwrap();
     let violations = store.check().unwrap().violations;
@@ -205,6 +231,7 @@ fn backup_comes_back_whole_and_skips_unchanged_volumes() {
     for (n, len) in (0..20).zip((3_000..).step_by(20_000)) {
         deliver(&store, inbox, &noise(n, len)).unwrap();
     }
+    spool(&store);
     let first = store.backup(&path("backup")).unwrap();
     assert_eq!(first.unchanged, 0);
     deliver(&store, inbox, b"one more, staged").unwrap();
@@ -214,11 +241,18 @@ fn backup_comes_back_whole_and_skips_unchanged_volumes() {
         "{second:?}"
     );
     let expected = digests(&store, inbox);
+    let spooled = store.snapshot().unwrap();
+    let spooled = spooled.spool(SpoolId(0), usize::MAX).unwrap();
     let before = store.snapshot().unwrap().mailbox(inbox).unwrap().unwrap();
     let copy = restored(&path("backup"), &path("restored"));
     assert_eq!(digests(&copy, inbox), expected);
     let tables = |store: &Store| store.snapshot().unwrap().tables();
     assert_eq!(tables(&copy), tables(&store));
+    let held = copy.snapshot().unwrap();
+    let held = held.spool(SpoolId(0), usize::MAX).unwrap();
+    let stages: Vec<SpoolStage> = held[0].states.iter().map(|state| state.stage).collect();
+    assert_eq!(stages, [SpoolStage::Held, SpoolStage::Delivered]);
+    assert_eq!((held.len(), &held[0].new), (1, &spooled[0].new));
     let after = copy.snapshot().unwrap().mailbox(inbox).unwrap().unwrap();
     assert!(after.uid_validity > before.uid_validity);
     deliver(&copy, inbox, &noise(99, 100_000)).unwrap();

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use heimpost::mail::flags::SystemFlags;
-use heimpost::mail::ids::Uid;
+use heimpost::mail::ids::{SpoolId, Uid};
+use heimpost::store::spool::{SpoolClock, SpoolMail, SpoolState};
 use heimpost::store::{Error, Result, Store};
 
 /// An account's number and a mailbox's name there.
@@ -24,12 +25,23 @@ pub(super) struct Mailbox {
     pub(super) messages: BTreeMap<u32, Message>,
 }
 
+/// A mail that waits to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spooled {
+    pub(super) digest: [u8; 16],
+    pub(super) bytes: u64,
+    pub(super) states: Vec<SpoolState>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Model {
     pub(super) mailboxes: BTreeMap<Target, Mailbox>,
     pub(super) accounts: usize,
     /// What each run has set aside, in the order in which it would come back.
     pub(super) aside: Vec<Vec<(Target, Message)>>,
+    /// In the order in which they came.
+    pub(super) spool: Vec<Spooled>,
+    pub(super) clock: SpoolClock,
 }
 
 impl Model {
@@ -46,8 +58,12 @@ impl Model {
         let accounts = snapshot.accounts()?;
         let mut model = Self {
             accounts: accounts.len(),
+            clock: snapshot.spool_clock()?,
             ..Self::default()
         };
+        for mail in snapshot.spool(SpoolId(0), usize::MAX)? {
+            model.spool.push(spooled(store, mail)?);
+        }
         for run in snapshot.runs()? {
             let messages = snapshot.aside_messages(run.id)?.into_iter();
             let seen = messages.map(|message| {
@@ -128,6 +144,14 @@ impl Model {
             .map(|mailbox| mailbox.messages.len())
             .sum()
     }
+}
+
+fn spooled(store: &Store, mail: SpoolMail) -> Result<Spooled> {
+    Ok(Spooled {
+        digest: store.blob(mail.blob)?.digest(),
+        bytes: mail.bytes,
+        states: mail.states,
+    })
 }
 
 impl Mailbox {

@@ -10,6 +10,7 @@ use ring::digest::{SHA256, digest};
 
 use super::model::{Mailbox, Message, Model, Target};
 use super::now;
+use super::sending::Sending;
 
 /// xorshift64: the same steps for the same seed.
 pub(super) struct Dice(u64);
@@ -26,11 +27,11 @@ impl Dice {
         self.0
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % limit.max(1) as u64).unwrap()
     }
 
-    fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
         from.get(self.below(from.len())).cloned()
     }
 }
@@ -43,6 +44,10 @@ pub(super) struct Content {
 }
 
 impl Content {
+    pub(super) fn new(seed: u64, bytes: usize) -> Self {
+        Self { seed, bytes }
+    }
+
     /// Half noise, half text, so that compression has something to do.
     fn make(self) -> Vec<u8> {
         let mut dice = Dice::new(self.seed);
@@ -55,7 +60,7 @@ impl Content {
         bytes
     }
 
-    fn message(self, flags: SystemFlags) -> Message {
+    pub(super) fn message(self, flags: SystemFlags) -> Message {
         let bytes = self.make();
         Message {
             digest: digest(&SHA256, &bytes).as_ref()[..16].try_into().unwrap(),
@@ -64,7 +69,7 @@ impl Content {
         }
     }
 
-    fn store(self, store: &Store) -> Result<NewBlob> {
+    pub(super) fn store(self, store: &Store) -> Result<NewBlob> {
         let mut writer = store.begin_blob(Some(self.bytes as u64))?;
         for piece in self.make().chunks(30_000) {
             writer.write(piece)?;
@@ -91,6 +96,8 @@ pub(super) enum Op {
     SetAside(Target, Vec<u32>),
     /// Undoes the last run that has something left.
     Undo,
+    /// Mail that waits to be sent.
+    Sending(Sending),
     Settle,
     MakeRoom,
 }
@@ -129,7 +136,7 @@ impl Op {
             .collect();
         let some = dice.pick(&targets).unwrap();
         let full = dice.pick(&filled).unwrap_or_else(|| some.clone());
-        match dice.below(27) {
+        match dice.below(32) {
             0..9 => Self::random_delivery(dice, &targets),
             9 => Self::GiveUp(random_content(dice, 300_000), dice.below(2) == 0),
             10..13 => Self::Flag(
@@ -159,6 +166,7 @@ impl Op {
             21 => Self::random_mailbox(dice, &targets, &some),
             24 | 25 => Self::random_aside(dice, model, &filled, &some),
             26 if !model.aside.is_empty() => Self::Undo,
+            27..32 => Self::Sending(Sending::random(dice, model, some)),
             22 => Self::Create((some.0, format!("Box{}", dice.next() % 1_000_000))),
             _ if dice.below(2) == 0 => Self::MakeRoom,
             _ => Self::Settle,
@@ -259,6 +267,7 @@ impl Op {
                 let runs = store.snapshot()?.runs()?;
                 store.undo_run(runs.last().unwrap().id, now()).map(drop)
             }
+            Self::Sending(sending) => sending.try_out(store),
             Self::Settle => store.settle(),
             Self::MakeRoom => store.make_room(),
         }
@@ -314,6 +323,7 @@ impl Op {
             }
             Self::SetAside(target, numbers) => model.set_aside(target, numbers),
             Self::Undo => model.undo(),
+            Self::Sending(sending) => sending.predict(&mut model),
             Self::Create(target) => {
                 boxes.insert(target.clone(), new_mailbox());
             }
@@ -345,7 +355,7 @@ fn changed(flags: SystemFlags, action: FlagAction, flag: SystemFlags) -> SystemF
     SystemFlags::from_bits(bits)
 }
 
-fn random_content(dice: &mut Dice, bytes_max: usize) -> Content {
+pub(super) fn random_content(dice: &mut Dice, bytes_max: usize) -> Content {
     Content {
         seed: dice.next() % 1_000,
         bytes: 20 + dice.below(bytes_max),
@@ -368,7 +378,7 @@ fn neighbour(dice: &mut Dice, targets: &[Target], account: usize) -> Target {
     dice.pick(&own).unwrap()
 }
 
-fn find(store: &Store, (number, name): &Target) -> Result<MailboxId> {
+pub(super) fn find(store: &Store, (number, name): &Target) -> Result<MailboxId> {
     let snapshot = store.snapshot()?;
     let account = snapshot.accounts()?[*number].id;
     let mailbox = snapshot.mailbox_by_name(account, &mailbox_name(name))?;

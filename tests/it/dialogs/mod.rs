@@ -6,7 +6,8 @@
 //! The form of a file, line by line:
 //! - `# comment`; empty lines mean nothing.
 //! - `! option` or `! option=value`, before everything else: `tls` (connections begin with TLS), `plaintext` (passwords
-//!   may come without it), `mail=FILE` (a message from `tests/messages` into fred's INBOX), `account=ADDRESS` (one more),
+//!   may come without it), `mail=FILE` (a message from `tests/messages` into fred's INBOX),
+//!   `submitted=FILE` (one that fred has sent: its copy in Sent), `account=ADDRESS` (one more),
 //!   `quota=ADDRESS BYTES`, `german=ADDRESS` (its language), `capacity=BYTES` (of the card), others by protocol.
 //! - `C: line` is sent with CRLF. `C~: text` is sent without, and knows the escapes `\r \n \\ \xNN` and
 //!   `\{N}` for N times the letter x.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use heimpost::auth::{Auth, Hashing};
 use heimpost::clock::{Clock, Now, Wall};
-use heimpost::delivery::intake::Intake;
+use heimpost::delivery::intake::{Intake, Received};
+use heimpost::delivery::sent;
 use heimpost::mail::address::Address;
 use heimpost::mail::flags::Flags;
 use heimpost::mail::ids::AccountId;
 use heimpost::mail::mailbox_name::MailboxName;
+use heimpost::mail::mime::Summary;
 use heimpost::store::types::{Filing, Language, QuotaRule};
 use heimpost::store::{self, Append, NewAccount, Store};
 
@@ -61,6 +63,9 @@ impl World {
         for file in options.values("mail") {
             world.deliver(fred, file);
         }
+        for file in options.values("submitted") {
+            world.submit(fred, file);
+        }
         world
     }
 
@@ -93,12 +98,30 @@ impl World {
         account.id
     }
 
-    fn deliver(&self, account: AccountId, file: &str) {
+    fn take(&self, file: &str) -> Received {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
         let bytes = std::fs::read(dir.join(file)).unwrap();
         let mut intake = Intake::begin(&self.store, None).unwrap();
         intake.write(&bytes).unwrap();
-        let received = intake.finish().unwrap();
+        intake.finish().unwrap()
+    }
+
+    /// As if the account had sent it: a copy is in Sent.
+    fn submit(&self, account: AccountId, file: &str) {
+        let received = self.take(file);
+        let envelope = Summary::decode(&received.summary).unwrap().envelope;
+        let copy = sent::copy(account, b"Date: today\r\n", &envelope);
+        let append = Append {
+            blob: received.blob,
+            summary: received.summary,
+            filings: Vec::new(),
+            spool: Vec::new(),
+        };
+        sent::file(&self.store, append, Vec::new(), copy, self.now()).unwrap();
+    }
+
+    fn deliver(&self, account: AccountId, file: &str) {
+        let received = self.take(file);
         let snapshot = self.store.snapshot().unwrap();
         let inbox = snapshot.mailbox_by_name(account, &MailboxName::inbox());
         let append = Append {

@@ -10,7 +10,7 @@ mod model;
 mod pop3;
 mod remembered;
 mod sent;
-mod spool;
+pub(super) mod spool;
 
 use std::sync::Arc;
 

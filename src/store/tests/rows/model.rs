@@ -1,17 +1,18 @@
 //! Random operations against a model of plain maps.
 
 mod fullness;
+mod spooled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use fullness::{Fullness, QUOTAS};
+use spooled::{SpoolOp, Spooled};
 
 use super::*;
-use crate::mail::flags::{FlagBits, SpecialUse};
+use crate::mail::flags::FlagBits;
 use crate::mail::ids::Serial;
-use crate::store::types::Subject;
 
 /// What an operation is, with numbers that are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -53,6 +54,7 @@ enum Op {
     SetQuota {
         quota: usize,
     },
+    Spool(SpoolOp),
     Recount,
     Reopen,
     Rename {
@@ -85,6 +87,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => mailbox.clone().prop_map(|of| Op::Delete { of }),
         1 => (mailbox, 0..NAMES.len()).prop_map(|(of, name)| Op::Rename { of, name }),
         2 => (0..QUOTAS.len()).prop_map(|quota| Op::SetQuota { quota }),
+        4 => spooled::op().prop_map(Op::Spool),
         1 => Just(Op::Recount),
         1 => Just(Op::Reopen),
     ]
@@ -111,6 +114,7 @@ struct Model {
     mailboxes: BTreeMap<String, (u32, BTreeMap<u32, Message>)>,
     appended: u32,
     fullness: Fullness,
+    spooled: Spooled,
 }
 
 impl Model {
@@ -236,6 +240,7 @@ impl Run {
                     .set_quota(self.house.account, QUOTAS[quota]);
                 set.unwrap();
             }
+            Op::Spool(ref op) => self.spool(op),
             Op::Recount => assert_eq!(self.house.store.recount(), Ok(Vec::new())),
             Op::Reopen => return self.reopen(),
         }
@@ -420,22 +425,9 @@ impl Run {
         }
     }
 
-    fn takes(&self, to: &Mailbox, sizes: &[u64]) -> bool {
-        let is_trash = to.special_use == Some(SpecialUse::Trash);
-        let used = self.model.used();
-        self.model.fullness.takes(used, sizes, is_trash)
-    }
-
-    fn compare_level(&mut self) {
-        let used = self.model.used();
-        self.model.fullness.settle(used);
-        let account = Subject::Account(self.house.account);
-        let fill = self.house.store.fill(account).unwrap();
-        assert_eq!((fill.used, fill.level), (used, self.model.fullness.level));
-    }
-
     /// The store says what the model says.
     fn compare(&self) {
+        self.compare_spool();
         let snapshot = self.house.store.snapshot().unwrap();
         let mailboxes = snapshot.mailboxes(self.house.account).unwrap();
         let names: Vec<&str> = mailboxes.iter().map(|m| m.name.as_str()).collect();

@@ -29,7 +29,7 @@ fn recipient(to: &str) -> NewSpoolRecipient {
 }
 
 /// A mail of anna's to people elsewhere.
-pub(super) fn mail(to: &[&str]) -> NewSpool {
+pub(in crate::store::tests) fn mail(to: &[&str]) -> NewSpool {
     NewSpool {
         prefix: b"Received: there\r\n".to_vec(),
         sender: Some(address("anna@haus.example")),

@@ -1,6 +1,8 @@
 //! What the model knows of quota and level, put in other words than the store's.
 
-use crate::store::types::Level;
+use super::Run;
+use crate::mail::flags::SpecialUse;
+use crate::store::types::{Level, Mailbox, Subject};
 
 /// Quotas that operations set; a message has about 23 bytes.
 pub(super) const QUOTAS: [Option<u64>; 6] =
@@ -39,5 +41,21 @@ impl Fullness {
             self.settle(used);
             taken
         })
+    }
+}
+
+impl Run {
+    pub(super) fn takes(&self, to: &Mailbox, sizes: &[u64]) -> bool {
+        let is_trash = to.special_use == Some(SpecialUse::Trash);
+        let used = self.model.used();
+        self.model.fullness.takes(used, sizes, is_trash)
+    }
+
+    pub(super) fn compare_level(&mut self) {
+        let used = self.model.used();
+        self.model.fullness.settle(used);
+        let account = Subject::Account(self.house.account);
+        let fill = self.house.store.fill(account).unwrap();
+        assert_eq!((fill.used, fill.level), (used, self.model.fullness.level));
     }
 }

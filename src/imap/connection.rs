@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::imap::syntax::command::{Append, Command, Literal, Tag};
+use crate::imap::syntax::command::{Append, Command, Literal, Tag, Wrapping};
 use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::literal::{ANNOUNCEMENT_BYTES_MAX, announced};
 use crate::imap::syntax::parse::append::append_head;
@@ -67,6 +67,8 @@ pub struct Connection {
     /// Its literals so far.
     literals: usize,
     phase: Phase,
+    /// Of the APPEND under way.
+    wrapping: Wrapping,
     dialect: Dialect,
     refusals: u32,
 }
@@ -249,6 +251,7 @@ impl Connection {
             Some(Ok(append)) => {
                 self.take_command();
                 self.refusals = 0;
+                self.wrapping = append.message.wrapping;
                 self.phase = Phase::Deciding(literal);
                 return Some(Received::Append(append));
             }
@@ -290,23 +293,23 @@ impl Connection {
         Received::Literal(bytes)
     }
 
-    /// Behind the message nothing may stand but the line end.
+    /// Behind the message nothing may stand but the end of what it stands in, and the line end.
     fn tail(&mut self) -> Option<Received> {
         let (bytes, complete) = self.take_line();
         self.command.extend_from_slice(&bytes);
-        match (self.command.as_slice(), complete) {
-            (b"\r\n", _) => {
-                self.take_command();
-                Some(Received::AppendEnd)
-            }
-            (b"\r", false) => {
-                self.phase = Phase::Tail;
-                None
-            }
-            _ => {
-                let text = "expected the end of the line behind the message";
-                self.poison((None, Completion::bad(text)), complete)
-            }
+        let end: &[u8] = match self.wrapping {
+            Wrapping::Bare => b"\r\n",
+            Wrapping::Utf8 => b")\r\n",
+        };
+        if self.command == end {
+            self.take_command();
+            Some(Received::AppendEnd)
+        } else if !complete && end.starts_with(&self.command) {
+            self.phase = Phase::Tail;
+            None
+        } else {
+            let text = "expected the end of the line behind the message";
+            self.poison((None, Completion::bad(text)), complete)
         }
     }
 

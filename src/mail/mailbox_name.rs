@@ -124,9 +124,14 @@ pub fn decoded_pattern(bytes: &[u8]) -> Result<String, MailboxNameError> {
         String::from_utf8(bytes.to_vec()).ok()
     };
     match text {
-        Some(text) => Ok(text.nfc().collect()),
+        Some(text) => Ok(composed(&text)),
         None => error("the pattern is neither modified UTF-7 nor UTF-8"),
     }
+}
+
+/// A pattern or reference of LIST that is UTF-8, composed as names are.
+pub fn composed(text: &str) -> String {
+    text.nfc().collect()
 }
 
 /// Besides LIST's wildcards, what RFC 5198 2 keeps out of text: control characters and line separators.

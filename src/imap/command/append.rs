@@ -6,9 +6,10 @@
 
 use crate::delivery::intake::{Intake, Received};
 use crate::imap::command::copy::try_create;
-use crate::imap::command::{Ctx, not_stored};
+use crate::imap::command::{Ctx, dialect, not_stored};
 use crate::imap::session::Services;
 use crate::imap::syntax::command::{Append, AppendMessage, Tag};
+use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::response::{Code, Completion};
 use crate::imap::syntax::sequence::SequenceSet;
 use crate::mail::ids::{AccountId, MailboxId};
@@ -87,10 +88,17 @@ impl Appending {
 
     /// Files the message.
     pub fn finish(self, ctx: &mut Ctx<'_>) -> Completion {
-        let filed = self.intake.and_then(Intake::finish).and_then(|received| {
-            let filing = filing(&self.message, self.mailbox, ctx);
-            file(received, filing, ctx)
-        });
+        let received = match self.intake.and_then(Intake::finish) {
+            Ok(received) => received,
+            Err(error) => return refusal(&error, ctx),
+        };
+        // RFC 6855 4. Headers in other charsets are no mail of RFC 6532: old mail that is moved here stays as it is.
+        if received.facts.has_utf8 && dialect(ctx.state) == Dialect::Utf7 {
+            let text = "header fields in UTF-8 are taken after ENABLE UTF8=ACCEPT only";
+            return Completion::no(text).with(Code::Cannot);
+        }
+        let filing = filing(&self.message, self.mailbox, ctx);
+        let filed = file(received, filing, ctx);
         match filed {
             Ok(filed) => completion(&filed),
             Err(error) => refusal(&error, ctx),

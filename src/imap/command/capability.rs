@@ -26,6 +26,7 @@ const LOGGED_IN: &[&str] = &[
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
+    "UTF8=ACCEPT",
 ];
 
 /// Answers with the list.

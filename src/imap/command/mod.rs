@@ -193,8 +193,10 @@ pub fn mailbox(name: &MailboxName, ctx: &mut Ctx<'_>) -> Result<Mailbox, Complet
 }
 
 /// How the client reads mailbox names.
-pub fn dialect(_state: &State) -> Dialect {
-    Dialect::Utf7
+pub fn dialect(state: &State) -> Dialect {
+    state
+        .user()
+        .map_or(Dialect::Utf7, |user| user.enabled.dialect)
 }
 
 /// The client showed that it knows CONDSTORE (RFC 7162 3.1).

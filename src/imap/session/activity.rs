@@ -122,7 +122,9 @@ impl ImapSession {
         tracing::debug!(command = command.body.name(), "command");
         let expunges = command::expunges(&command.body);
         let tag = command.tag;
-        match command::run(command.body, &mut self.ctx(out, now)) {
+        let reply = command::run(command.body, &mut self.ctx(out, now));
+        self.connection.set_dialect(command::dialect(&self.state));
+        match reply {
             Reply::Done(completion) => self.finish(tag, completion, expunges, out),
             Reply::Task(task) => {
                 self.activity = Activity::Task(Box::new(Running {

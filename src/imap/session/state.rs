@@ -2,6 +2,7 @@
 
 use crate::imap::session::alert::Alerts;
 use crate::imap::syntax::command::Access;
+use crate::imap::syntax::lexer::Dialect;
 use crate::imap::view::MailboxView;
 use crate::mail::flags::Keyword;
 use crate::mail::ids::{AccountId, DeviceId, MailboxId};
@@ -50,6 +51,8 @@ pub struct User {
 pub struct Enabled {
     /// CONDSTORE (RFC 7162 3.1): FETCH responses to flag changes carry MODSEQ.
     pub condstore: bool,
+    /// UTF8=ACCEPT (RFC 6855): UTF-8 in quoted strings both ways, and messages as they are.
+    pub dialect: Dialect,
 }
 
 /// An open mailbox.

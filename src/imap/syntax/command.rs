@@ -121,6 +121,18 @@ pub struct AppendMessage {
     pub internal_date: Option<Wall>,
     /// Announced length of its literal.
     pub literal: Literal,
+    /// What its literal stands in.
+    pub wrapping: Wrapping,
+}
+
+/// What the literal of an APPEND stands in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wrapping {
+    /// Nothing.
+    #[default]
+    Bare,
+    /// `UTF8 (~{n}...)` (RFC 6855 4). RFC 9755 4 dropped it again: what is in it is a message as any other.
+    Utf8,
 }
 
 /// An announced literal.

@@ -19,6 +19,9 @@ pub enum ParseError {
     /// A limit is reached: answered BAD, and counted.
     #[error("too many {0}")]
     Limit(&'static str),
+    /// Text that is not what the client said it would be: answered BAD, and counted.
+    #[error("{0}")]
+    Text(&'static str),
     /// A string that is no name of a mailbox: answered NO, since the sentence is right.
     #[error("{0}")]
     MailboxName(String),
@@ -31,7 +34,7 @@ impl ParseError {
     /// The completion to answer with.
     pub fn completion(&self) -> Completion {
         match self {
-            Self::Syntax { .. } | Self::UnknownCommand | Self::Limit(_) => {
+            Self::Syntax { .. } | Self::UnknownCommand | Self::Limit(_) | Self::Text(_) => {
                 Completion::bad(self.to_string())
             }
             Self::MailboxName(_) => Completion::no(self.to_string()).with(Code::Cannot),

@@ -239,8 +239,17 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// RFC 3501 9, `quoted`. Only `"` and `\` may be escaped; 8-bit bytes are let through.
+    /// A quoted string. After ENABLE it is UTF-8 (RFC 6855 3); before, 8-bit bytes are let through.
     fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
+        let text = self.quoted_bytes()?;
+        match (self.dialect, std::str::from_utf8(&text)) {
+            (Dialect::Utf8, Err(_)) => Err(ParseError::Text("a quoted string is not UTF-8")),
+            (Dialect::Utf8, Ok(_)) | (Dialect::Utf7, _) => Ok(text),
+        }
+    }
+
+    /// RFC 3501 9, `quoted`. Only `"` and `\` may be escaped.
+    fn quoted_bytes(&mut self) -> Parsed<Cow<'a, [u8]>> {
         self.expect(b'"', "a quoted string")?;
         let plain = self.take_while(is_quoted_char);
         if self.eat(b'"') {

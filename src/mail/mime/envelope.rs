@@ -25,9 +25,11 @@ pub struct HeaderFacts {
     pub sender: Vec<EnvelopeAddress>,
     /// Whether there is a `Bcc` field.
     pub has_bcc: bool,
-    /// Whether the header has bytes above 127 (RFC 6532).
+    /// Whether the header has bytes above 127, in whatever charset.
     pub has_8bit: bool,
-    /// Whether the header of a part or of an attached message has.
+    /// Whether it has, and they are UTF-8 (RFC 6532).
+    pub has_utf8: bool,
+    /// Whether the header of a part or of an attached message has bytes above 127.
     pub has_8bit_in_parts: bool,
     /// Values of the `Delivered-To` fields, for finding loops.
     pub delivered_to: Vec<Vec<u8>>,
@@ -42,6 +44,7 @@ pub(super) fn parse(block: &[u8]) -> (Envelope, HeaderFacts) {
     let mut envelope = Envelope::default();
     let mut facts = HeaderFacts {
         has_8bit: !block.is_ascii(),
+        has_utf8: !block.is_ascii() && is_utf8(block),
         ..HeaderFacts::default()
     };
     for field in fields(block) {
@@ -55,6 +58,11 @@ pub(super) fn parse(block: &[u8]) -> (Envelope, HeaderFacts) {
         }
     }
     (envelope, facts)
+}
+
+/// Whether it is UTF-8, perhaps cut off (see [`super::HEADER_BYTES_MAX`]).
+fn is_utf8(block: &[u8]) -> bool {
+    std::str::from_utf8(block).map_or_else(|error| error.error_len().is_none(), |_| true)
 }
 
 fn take(envelope: &mut Envelope, facts: &mut HeaderFacts, field: Field<'_>) {
@@ -123,6 +131,18 @@ mod tests {
         assert_eq!(envelope.subject, Some(Vec::new()));
         assert_eq!(envelope.date, None);
         assert!(!facts.has_date && !facts.has_message_id);
+    }
+
+    #[test]
+    fn utf8_is_told_from_other_charsets() {
+        let facts = |block: &[u8]| {
+            let (_, facts) = parse(block);
+            (facts.has_8bit, facts.has_utf8)
+        };
+        assert_eq!(facts(b"Subject: x\r\n"), (false, false));
+        assert_eq!(facts("Subject: \u{fc}\r\n".as_bytes()), (true, true));
+        assert_eq!(facts(b"Subject: \xfc\r\n"), (true, false));
+        assert_eq!(facts(b"Subject: \xc3"), (true, true));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The connection asks at every literal whether it is the message of an APPEND: that one streams, while all others are
 //! collected into the command.
 
-use super::super::command::{Append, AppendMessage, Tag};
+use super::super::command::{Append, AppendMessage, Tag, Wrapping};
 use super::super::lexer::{Dialect, Lexer, Parsed, mailbox_name};
 use super::flags::flag_list;
 use super::{Rejected, tag};
@@ -59,8 +59,20 @@ fn message(lexer: &mut Lexer<'_>) -> Parsed<AppendMessage> {
         message.internal_date = Some(date_time(lexer)?.wall);
         lexer.space()?;
     }
+    if lexer.follows(b"UTF8 (") {
+        message.wrapping = utf8_wrapping(lexer)?;
+    }
     message.literal = lexer.literal_announcement()?;
     Ok(message)
+}
+
+/// RFC 6855 4, `append-data`, up to the literal's brace.
+fn utf8_wrapping(lexer: &mut Lexer<'_>) -> Parsed<Wrapping> {
+    lexer.name("UTF8")?;
+    lexer.space()?;
+    lexer.expect(b'(', "(")?;
+    lexer.expect(b'~', "a literal8")?;
+    Ok(Wrapping::Utf8)
 }
 
 fn date_time(lexer: &mut Lexer<'_>) -> Parsed<DateTime> {

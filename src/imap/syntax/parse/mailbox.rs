@@ -7,7 +7,7 @@ use super::super::error::ParseError;
 use super::super::lexer::{Dialect, Lexer, Parsed, mailbox_name};
 use super::super::pattern::PATTERN_BYTES_MAX;
 use super::list as parenthesized;
-use crate::mail::mailbox_name::{decoded_pattern, without_trailing_separator};
+use crate::mail::mailbox_name::{composed, decoded_pattern, without_trailing_separator};
 
 const STATUS_ITEMS: &[(&str, StatusItem)] = &[
     ("APPENDLIMIT", StatusItem::AppendLimit),
@@ -120,7 +120,7 @@ fn mailbox_text(bytes: &[u8], dialect: Dialect) -> Parsed<String> {
 
 fn decoded(bytes: &[u8], dialect: Dialect) -> Parsed<String> {
     match (dialect, std::str::from_utf8(bytes)) {
-        (Dialect::Utf8, Ok(text)) => Ok(text.to_owned()),
+        (Dialect::Utf8, Ok(text)) => Ok(composed(text)),
         (Dialect::Utf7, _) | (Dialect::Utf8, Err(_)) => {
             decoded_pattern(bytes).map_err(|error| ParseError::MailboxName(error.to_string()))
         }

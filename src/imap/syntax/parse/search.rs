@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::super::command::{CommandBody, Numbering, Search};
 use super::super::error::ParseError;
-use super::super::lexer::{Lexer, Parsed};
+use super::super::lexer::{Dialect, Lexer, Parsed};
 use super::super::search::{EnvelopeField, Needle, SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SearchKey};
 use super::flags::keyword;
 use super::sequence::sequence_set;
@@ -55,6 +55,10 @@ fn arguments(lexer: &mut Lexer<'_>, numbering: Numbering) -> Parsed<CommandBody>
 fn charset(lexer: &mut Lexer<'_>) -> Parsed<Vec<u8>> {
     if !lexer.follows(b"CHARSET ") {
         return Ok(CHARSET_DEFAULT.to_vec());
+    }
+    // RFC 6855 3: the labels would contradict each other.
+    if lexer.dialect() == Dialect::Utf8 {
+        return Err(ParseError::Text("no CHARSET after ENABLE UTF8=ACCEPT"));
     }
     lexer.name("CHARSET")?;
     lexer.space()?;

@@ -204,6 +204,9 @@ impl App {
         let handler = make_handler(&store, settings, &clock, &panel);
         tokio::spawn(control.serve(handler, counters, shutdown.token()));
         upkeep::start(&store, settings, &shared, &shutdown);
+        if let Some(resolver) = resolver {
+            upkeep::follow_keys(resolver, &store, settings, &shared, &shutdown);
+        }
         bound.accept(&shared, &limiter, &shutdown.token());
         Ok(Self {
             shutdown,

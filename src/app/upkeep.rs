@@ -15,11 +15,14 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::notices::Notices;
 use crate::clock::Now;
 use crate::config::{Listen, Settings};
+use crate::dns::Resolver;
 use crate::maillog;
 use crate::net::driver::Shared;
 use crate::net::shutdown::{Phase, Shutdown};
 use crate::net::tls::Tls;
 use crate::store::Store;
+use crate::trust::publish;
+use crate::trust::signing::Keyring;
 use crate::wake::Wake;
 
 /// How often certificates are looked at: the files' times, the days left, and our addresses.
@@ -36,6 +39,9 @@ const GROWTH_INTERVAL: Duration = Duration::from_hours(1);
 
 /// How often it is saved whose mail waits outside: what a crash may forget.
 const WAITING_INTERVAL: Duration = Duration::from_mins(5);
+
+/// How often it is looked whether DNS has new keys for signatures, while there are some.
+const KEYS_INTERVAL: Duration = Duration::from_mins(30);
 
 /// How often a store that could not write is tried again.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
@@ -66,6 +72,30 @@ pub(super) fn start(store: &Store, settings: &Settings, shared: &Shared, shutdow
     });
     start_storage(store, shared, shutdown);
     start_notices(store, settings, shared, shutdown);
+}
+
+/// Lets new keys for signatures take over once DNS has them.
+pub(super) fn follow_keys(
+    resolver: Resolver,
+    store: &Store,
+    settings: &Settings,
+    shared: &Shared,
+    shutdown: &Shutdown,
+) {
+    let keyring = Keyring::open(store, &settings.domains);
+    every(
+        KEYS_INTERVAL,
+        shared,
+        shutdown,
+        move |now| match publish::follow(&keyring, &resolver, now) {
+            Ok(switched) => {
+                for domain in switched {
+                    tracing::info!(%domain, "new keys sign from now on");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "new keys were not looked after"),
+        },
+    );
 }
 
 /// What the storage state lives on.

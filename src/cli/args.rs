@@ -9,7 +9,7 @@ use super::account::Add;
 use super::export::Kind;
 use super::import::Source;
 use super::operation::{Format, Operation, Password};
-use super::{Failure, Result, room};
+use super::{Failure, Result, dns, room};
 use crate::mail::secret::Secret;
 
 /// Longest password taken from standard input, in bytes, its line end included.
@@ -75,6 +75,9 @@ pub enum Command {
         /// Directory with the backup
         dir: PathBuf,
     },
+    /// What your domains must publish in DNS, and whether they do
+    #[command(subcommand)]
+    Dns(DnsCommand),
     /// Bring old mail into an account; can be run again after an interruption
     #[command(group(clap::ArgGroup::new("source").required(true)))]
     Import {
@@ -243,6 +246,20 @@ pub enum DeviceCommand {
     },
 }
 
+/// `dns ...`
+#[derive(Debug, Subcommand)]
+pub enum DnsCommand {
+    /// Show the records to publish, as lines of a zone file
+    Records(Listing),
+    /// Compare them with what DNS says; fails if a needed one is missing or wrong
+    Check(Listing),
+    /// Make new keys for signatures; they sign once DNS has their records
+    Rotate {
+        /// One domain of the box [default: all]
+        domain: Option<String>,
+    },
+}
+
 /// `panel ...`
 #[derive(Debug, Subcommand)]
 pub enum PanelCommand {
@@ -256,6 +273,16 @@ pub enum PanelCommand {
     },
     /// Make the LED dark after a daemon that was killed; for the service manager
     Dark,
+}
+
+impl DnsCommand {
+    fn into_task(self) -> dns::Task {
+        match self {
+            Self::Records(listing) => dns::Task::Records(listing.format()),
+            Self::Check(listing) => dns::Task::Check(listing.format()),
+            Self::Rotate { domain } => dns::Task::Rotate { domain },
+        }
+    }
 }
 
 impl Listing {
@@ -307,6 +334,7 @@ impl Command {
             Self::Account(command) => command.into_operation()?,
             Self::Alias(command) => command.into_operation(),
             Self::Device(command) => command.into_operation(),
+            Self::Dns(command) => Operation::Dns(command.into_task()),
             Self::Status(listing) => Operation::Status(listing.format()),
             Self::Check(listing) => Operation::Check(listing.format()),
             Self::Recount => Operation::Recount,

@@ -15,6 +15,7 @@ mod alias;
 pub mod backup;
 mod check;
 mod device;
+pub mod dns;
 pub mod export;
 pub mod import;
 pub mod room;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Context, Output, Result, account, alias, backup, check, device, export, import, panel, room,
-    status,
+    Context, Output, Result, account, alias, backup, check, device, dns, export, import, panel,
+    room, status,
 };
 use crate::mail::secret::Secret;
 
@@ -122,6 +122,8 @@ pub enum Operation {
         /// Where to; an absolute path.
         dir: String,
     },
+    /// `dns`
+    Dns(dns::Task),
     /// `import`
     Import {
         /// Whose.
@@ -189,6 +191,7 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         Operation::Recount => check::recount(context, output),
         Operation::Room(task) => room::room(*task, context, output),
         Operation::Backup { dir } => backup::backup(dir, context, output),
+        Operation::Dns(task) => dns::dns(task, context, output),
         Operation::Import { account, source } => import::import(account, source, context, output),
         Operation::Export { account, dir, kind } => {
             export::export(account, dir, *kind, context, output)

@@ -97,6 +97,15 @@ fn host_name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
+/// SHA-256 of the public key of the first certificate of a PEM file, as TLSA records have it (RFC 6698 2.1: 1 1).
+pub fn key_digest(path: &Path) -> Option<[u8; 32]> {
+    let pem = read_small(path).ok().flatten()?;
+    let der = CertificateDer::from_pem_slice(&pem).ok()?;
+    let (_, parsed) = X509Certificate::from_der(&der).ok()?;
+    let digest = ring::digest::digest(&ring::digest::SHA256, parsed.public_key().raw);
+    digest.as_ref().try_into().ok()
+}
+
 /// A certificate with its key, and what it says.
 #[derive(Clone, Debug)]
 pub struct Loaded {

@@ -3,6 +3,7 @@
 //! mail-auth judges; what is done about it is the caller's matter. Only this module and `dns` name mail-auth.
 
 mod message;
+pub mod publish;
 pub mod signing;
 pub mod sts_policy;
 pub mod verify;

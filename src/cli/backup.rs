@@ -103,3 +103,61 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
     fs::File::open(to)?.sync_all()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::Lines;
+    use crate::mail::address::Address;
+    use crate::mail::transport::{BodyType, HeaderType, Priority};
+    use crate::store::Append;
+    use crate::store::spool::{NewSpool, NewSpoolRecipient};
+
+    fn spool_one(store: &Store, clock: &Clock) {
+        let append = Append {
+            blob: store.begin_blob(None).unwrap().finish().unwrap(),
+            summary: Vec::new(),
+            filings: Vec::new(),
+            spool: vec![NewSpool {
+                prefix: Vec::new(),
+                sender: None,
+                account: None,
+                priority: Priority::Mail,
+                body: BodyType::SevenBit,
+                header: HeaderType::Ascii,
+                ret: None,
+                envid: None,
+                recipients: vec![NewSpoolRecipient {
+                    address: Address::parse("b@x.example").unwrap(),
+                    notify: None,
+                    original: None,
+                }],
+            }],
+        };
+        store.append(vec![append], clock.now()).unwrap();
+    }
+
+    /// What `restore` says of a store with so many mails in its spool, after how many accounts and so on there are.
+    fn check(spooled: usize, expected: &[&str]) {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut settings, clock) = (Settings::desk(), Clock::system());
+        settings.data = dir.path().join("before");
+        let store = Store::open(&settings.data, &store_options(&settings), clock.now()).unwrap();
+        (0..spooled).for_each(|_| spool_one(&store, &clock));
+        store.backup(&dir.path().join("backup")).unwrap();
+        settings.data = dir.path().join("after");
+        fs::create_dir(&settings.data).unwrap();
+        let mut said = Lines::default();
+        restore(&dir.path().join("backup"), &settings, &clock, &mut said).unwrap();
+        assert_eq!(said.0[1..], *expected);
+    }
+
+    #[test]
+    fn a_restore_says_what_changed() {
+        let uids = "Mail programs fetch their lists anew, for UIDVALIDITY has changed.";
+        let held = "Mail that waited to be sent is held (2), for it may have been sent since the backup: see \
+                    `heimpost queue list`, then `queue retry` or `queue remove`.";
+        check(0, &[uids]);
+        check(2, &[uids, held]);
+    }
+}

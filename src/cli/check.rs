@@ -16,6 +16,7 @@ pub(super) fn check(format: Format, context: &Context, output: &mut dyn Output) 
                 "mailboxes": report.mailboxes,
                 "messages": report.messages,
                 "blobs": report.blobs,
+                "spooled": report.spooled,
                 "violations": violations,
             });
             output.line(&document.to_string())?;
@@ -25,8 +26,8 @@ pub(super) fn check(format: Format, context: &Context, output: &mut dyn Output) 
                 output.line(violation)?;
             }
             output.line(&format!(
-                "checked {} accounts, {} mailboxes, {} messages, {} blobs",
-                report.accounts, report.mailboxes, report.messages, report.blobs
+                "checked {} accounts, {} mailboxes, {} messages, {} mails in the spool, {} blobs",
+                report.accounts, report.mailboxes, report.messages, report.spooled, report.blobs
             ))?;
         }
     }

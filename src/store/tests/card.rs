@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
 
 use super::files::{deliver, deliver_after, inbox, inbox_of, now, options};
+use super::rows::spool::mail;
 use super::{new_blob, noise};
 use crate::mail::flags::{Flags, SystemFlags};
-use crate::mail::ids::{MailboxId, Uid};
+use crate::mail::ids::{MailboxId, SpoolId, Uid};
 use crate::store::faulty::FaultyDisk;
 use crate::store::media::Media;
+use crate::store::spool::{SpoolClock, SpoolUpdate};
 use crate::store::types::{Filing, FlagAction, Level, QuotaRule, Subject};
 use crate::store::{Append, Error, Options, Pop3Update, Store};
 
@@ -89,6 +92,53 @@ fn a_card_that_refuses_mail_says_that_it_is_full_until_it_takes_some_again() {
     assert_eq!(level(&store), Level::Ok);
     assert_eq!(store.health().faults, 0);
     assert!(store.check().unwrap().is_sound());
+}
+
+/// Spools a mail on its own.
+fn spool(store: &Store, seed: u64) -> Result<(), Error> {
+    let mut writer = store.begin_blob(None)?;
+    writer.write(&noise(seed, 30_000))?;
+    let append = Append {
+        blob: writer.finish()?,
+        summary: Vec::new(),
+        filings: Vec::new(),
+        spool: vec![mail(&["b@x.example", "c@y.example"])],
+    };
+    store.append(vec![append], now()).map(drop)
+}
+
+#[test]
+fn mail_leaves_the_spool_of_a_full_card() {
+    let disk = FaultyDisk::with_bytes(40 * MIB);
+    let options = Options {
+        reserve_bytes: 8 * MIB,
+        ..options()
+    };
+    let store = open(&disk, &options);
+    let inbox = inbox(&store);
+    let taken = (0..10_000).find(|seed| spool(&store, *seed) == Err(Error::Full));
+    assert!(taken.unwrap() > 300, "{taken:?}");
+    disk.leave_free(0);
+    let mails = store.snapshot().unwrap().spool(SpoolId(0), usize::MAX);
+    for (number, mail) in mails.unwrap().into_iter().enumerate() {
+        let mut state = mail.states[0].clone();
+        state.attempts += 1;
+        let update = SpoolUpdate {
+            mail: mail.id,
+            arrived: Duration::ZERO,
+            states: vec![(0, state)],
+            is_over: number % 4 > 0,
+        };
+        let updated = store.update_spool(SpoolClock::default(), vec![update], Vec::new(), now());
+        assert_eq!(updated, Ok(()), "mail {number}");
+    }
+    store.make_room().unwrap();
+    let left = store.snapshot().unwrap().spool_len().unwrap();
+    assert_eq!(left, taken.unwrap().div_ceil(4));
+    assert_eq!(store.health().faults, 0);
+    assert!(store.check().unwrap().is_sound());
+    disk.leave_free(30 * MIB);
+    assert_eq!(deliver(&store, inbox, b"small"), Ok(()));
 }
 
 #[test]

@@ -129,9 +129,6 @@ impl Tools {
     }
 
     async fn addresses(&self, host: &Domain) -> Result<Vec<IpAddr>, Verdict> {
-        if let Some(address) = host.address() {
-            return Ok(vec![address]);
-        }
         // RFC 6761 6.3
         if host.as_str() == "localhost" {
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);

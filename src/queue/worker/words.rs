@@ -136,8 +136,7 @@ impl Verdict {
             Fault::Ended(Ended::Refused(_, reply)) => Self::said(reply, Class::Transient),
             Fault::Ended(Ended::Lost(phase, loss)) => Self::lost(*phase, loss),
             Fault::Ended(Ended::Quit) => Self::lost(Phase::Quit, &Loss::Cut),
-            Fault::Login(words) => Self::transient((7, 8), words.clone()),
-            Fault::NoLogin(words) => Self::transient((7, 0), words.clone()),
+            Fault::Login(words) | Fault::NoLogin(words) => Self::transient((7, 8), words.clone()),
         }
     }
 }

@@ -22,7 +22,7 @@ pub mod reply;
 mod tests;
 mod transaction;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
 use crate::clock::{Mono, Now};
@@ -78,6 +78,8 @@ pub struct Client {
     extensions: Extensions,
     logged_in: bool,
     transactions: u32,
+    /// Of all recipients so far, as far as the server counts them.
+    domains: BTreeSet<Domain>,
     replies: Replies,
     output: Vec<u8>,
     events: VecDeque<Event>,
@@ -127,6 +129,7 @@ impl Client {
             extensions: Extensions::default(),
             logged_in: false,
             transactions: 0,
+            domains: BTreeSet::new(),
             replies: Replies::default(),
             output: Vec::new(),
             events: VecDeque::new(),
@@ -204,8 +207,12 @@ impl Client {
             return Err(SendError::MailMax);
         }
         envelope.check(&self.extensions)?;
+        let is_taken = transaction::taken(&envelope, &self.extensions.limits, &mut self.domains);
+        if !is_taken.contains(&true) {
+            return Err(SendError::MailMax);
+        }
         self.transactions += 1;
-        let transaction = Transaction::new(envelope, &self.extensions);
+        let transaction = Transaction::new(envelope, &is_taken, &self.extensions);
         self.say("", State::Transaction(Box::new(transaction)), now);
         self.proceed();
         Ok(())

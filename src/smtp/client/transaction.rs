@@ -5,13 +5,14 @@
 //! CHUNKING the message waits until a recipient was accepted, so that none travels in vain; with DATA the server's
 //! leave comes in between anyway.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::body::{Body, Framing};
-use super::envelope::Envelope;
-use super::extensions::Extensions;
+use super::envelope::{Envelope, Recipient};
+use super::extensions::{Extensions, Limits};
 use super::outcome::{Cause, Fate, Loss, Phase};
 use super::reply::{Class, Reply};
+use crate::mail::address::Domain;
 use crate::mail::transport::BodyType;
 
 /// Most commands whose replies are outstanding. Bounds what both sides have to hold.
@@ -94,9 +95,37 @@ pub(super) enum Step {
     Unexpected(Reply),
 }
 
+/// Which recipients the server takes in this transaction (RFC 9422 4.2, 4.3): so many, and those whose domains it had
+/// on this connection, in `domains`, or whose are not too many more.
+pub(super) fn taken(
+    envelope: &Envelope,
+    limits: &Limits,
+    domains: &mut BTreeSet<Domain>,
+) -> Vec<bool> {
+    let most = |limit: Option<u32>| {
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+        limit.unwrap_or(usize::MAX)
+    };
+    let (rcpt_max, domain_max) = (most(limits.rcpt_max), most(limits.rcpt_domain_max));
+    let mut count = 0;
+    let mut is_taken = |recipient: &Recipient| {
+        let domain = recipient.address.domain();
+        let fits = domains.len() < domain_max || domains.contains(domain);
+        if count >= rcpt_max || !fits {
+            return false;
+        }
+        count += 1;
+        if limits.rcpt_domain_max.is_some() {
+            domains.insert(domain.clone());
+        }
+        true
+    };
+    envelope.recipients.iter().map(&mut is_taken).collect()
+}
+
 impl Transaction {
-    /// The envelope must have passed [`Envelope::check`].
-    pub(super) fn new(envelope: Envelope, extensions: &Extensions) -> Self {
+    /// The envelope must have passed [`Envelope::check`]; `is_taken` says of each recipient whether it is tried.
+    pub(super) fn new(envelope: Envelope, is_taken: &[bool], extensions: &Extensions) -> Self {
         let transfer = if extensions.chunking {
             Transfer::Chunks
         } else {
@@ -107,18 +136,15 @@ impl Transaction {
             (Transfer::Chunks, BodyType::Binary) => Framing::Binary,
             (Transfer::Chunks, BodyType::SevenBit | BodyType::EightBitMime) => Framing::Text,
         };
-        let limit = extensions.limits.rcpt_max.map_or(usize::MAX, |limit| {
-            usize::try_from(limit).unwrap_or(usize::MAX)
-        });
-        let slot = |at| {
-            if at < limit {
+        let slot = |is_taken: &bool| {
+            if *is_taken {
                 Slot::Waiting
             } else {
                 Slot::Settled(Fate::Transient(Cause::RecipientsMax))
             }
         };
         Self {
-            slots: (0..envelope.recipients.len()).map(slot).collect(),
+            slots: is_taken.iter().map(slot).collect(),
             envelope,
             due: VecDeque::new(),
             next: Next::Mail,
@@ -223,9 +249,10 @@ impl Transaction {
     }
 
     fn send_rcpt(&mut self, at: usize, extensions: &Extensions, out: &mut Vec<u8>) {
-        let untried = matches!(self.slots.get(at), Some(Slot::Waiting));
-        match self.envelope.recipients.get(at).filter(|_| untried) {
-            Some(recipient) => {
+        let all = self.slots.iter().zip(&self.envelope.recipients);
+        let mut untried = all.enumerate().skip(at);
+        match untried.find(|(_, (slot, _))| matches!(slot, Slot::Waiting)) {
+            Some((at, (_, recipient))) => {
                 let rcpt = recipient.rcpt(extensions);
                 self.send(&rcpt, Due::Rcpt(at), Next::Rcpt(at + 1), out);
             }

@@ -430,3 +430,26 @@ fn time_runs_out() {
     talk.run(&end);
     after(PIPELINING, "> quit\nC: QUIT\n> wait 1 QUIT\nE: closed");
 }
+
+#[test]
+fn domains_are_limited_for_the_connection() {
+    check(
+        "S: 220 mx.test
+        C: EHLO box.test
+        S: 250-mx.test
+        S: 250 LIMITS RCPTDOMAINMAX=1
+        E: ready
+        > send a@b.c x@y.z x@other.z u@y.z
+        C: MAIL FROM:<a@b.c>
+        S: 250 ok
+        C: RCPT TO:<x@y.z>
+        S: 550 no
+        C: RCPT TO:<u@y.z>
+        S: 550 no
+        C: RSET
+        E: sent permanent RCPT 550 no; transient too many; permanent RCPT 550 no
+        S: 250 ok
+        E: ready
+        > send a@b.c x@other.z = the server takes no more messages on this connection",
+    );
+}

@@ -7,6 +7,7 @@
 
 mod notices;
 mod panel;
+mod sending;
 mod services;
 mod upkeep;
 
@@ -24,7 +25,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::auth::Auth;
-use crate::cli::connect::store_options;
+use crate::cli::connect::{open_desk, store_options};
 use crate::clock::Clock;
 use crate::config::{Settings, TlsSource};
 use crate::dns::Resolver;
@@ -34,10 +35,12 @@ use crate::net::driver::{Deadlines, Shared};
 use crate::net::gate::Gate;
 use crate::net::limits::{Limiter, Limits};
 use crate::net::listener::{self, BindError};
+use crate::net::outbound::Outbound;
 use crate::net::shutdown::{Asked, GRACE, Shutdown, Signals, Stopped};
 use crate::net::tls::{self, Certificate, Tls};
 use crate::net::{Counted, Counters};
 use crate::panel::Remote;
+use crate::queue::desk::Desk;
 use crate::store::{self, Store};
 use crate::trust::verify::Judge;
 use crate::web::Sources;
@@ -113,6 +116,26 @@ pub struct App {
     panel: Remote,
 }
 
+/// What lies beyond the box: names and other hosts.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Names; `None` if nothing can be asked.
+    pub resolver: Option<Resolver>,
+    /// Other hosts.
+    pub outbound: Outbound,
+}
+
+impl World {
+    /// The real one.
+    pub async fn of(settings: &Settings) -> io::Result<Self> {
+        let opened = spawn_blocking(Outbound::new).await;
+        Ok(Self {
+            resolver: open_resolver(settings),
+            outbound: opened.map_err(io::Error::other)??,
+        })
+    }
+}
+
 /// Makes the control socket's handler for an open store.
 pub type MakeHandler = fn(&Store, &Settings, &Clock, &Remote) -> Handler;
 
@@ -167,18 +190,30 @@ impl App {
         clock: Clock,
         make_handler: MakeHandler,
     ) -> Result<Self, Error> {
+        let world = World::of(settings).await?;
+        Self::start_in(world, settings, clock, make_handler).await
+    }
+
+    /// As [`App::start`], in a world that a test may have made.
+    pub async fn start_in(
+        world: World,
+        settings: &Settings,
+        clock: Clock,
+        make_handler: MakeHandler,
+    ) -> Result<Self, Error> {
         let counters = Counters::default();
         let panel = panel::start(&settings.panel)?;
         let store = open_store(settings, &clock).await?;
+        let tally = Tally::default();
+        let desk = take_queue(&store, settings, &tally, &clock).await?;
         let tls = Arc::new(open_tls(settings, &clock, &counters).await?);
         let auth = Auth::new(store.clone());
-        let resolver = open_resolver(settings);
         let limiter = Limiter::new(limits(settings));
         let sources = Sources {
             store: store.clone(),
             clock: clock.clone(),
             counters: counters.clone(),
-            tally: Tally::default(),
+            tally: tally.clone(),
             limiter: limiter.clone(),
             services: Vec::new(),
             tls: Arc::clone(&tls),
@@ -192,7 +227,7 @@ impl App {
         })?;
         let shared = Shared {
             gate: Gate::new(auth, clock.clone(), counters.clone()),
-            judge: judge(resolver.as_ref(), settings),
+            judge: judge(world.resolver.as_ref(), settings),
             clock: clock.clone(),
             tls,
             counters: counters.clone(),
@@ -204,9 +239,10 @@ impl App {
         let handler = make_handler(&store, settings, &clock, &panel);
         tokio::spawn(control.serve(handler, counters, shutdown.token()));
         upkeep::start(&store, settings, &shared, &shutdown);
-        if let Some(resolver) = resolver {
+        if let Some(resolver) = world.resolver.clone() {
             upkeep::follow_keys(resolver, &store, settings, &shared, &shutdown);
         }
+        sending::start(world, &desk, settings, (&store, &shared), &shutdown);
         bound.accept(&shared, &limiter, &shutdown.token());
         Ok(Self {
             shutdown,
@@ -309,6 +345,20 @@ fn judge(resolver: Option<&Resolver>, settings: &Settings) -> Judge {
         Some(Ok(authenticator)) => Judge::new(authenticator, hostname),
         Some(Err(_)) | None => Judge::without_dns(hostname),
     }
+}
+
+/// Opens the queue.
+async fn take_queue(
+    store: &Store,
+    settings: &Settings,
+    tally: &Tally,
+    clock: &Clock,
+) -> Result<Desk, Error> {
+    let (store, settings, tally) = (store.clone(), settings.clone(), tally.clone());
+    let (path, now) = (settings.data.clone(), clock.now());
+    let opened = spawn_blocking(move || open_desk(&store, &settings, &tally, now));
+    let opened = opened.await.map_err(io::Error::other)?;
+    opened.map_err(|cause| Error::Store { path, cause })
 }
 
 async fn open_tls(settings: &Settings, clock: &Clock, counters: &Counters) -> Result<Tls, Error> {

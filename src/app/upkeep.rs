@@ -133,7 +133,7 @@ fn start_notices(store: &Store, settings: &Settings, shared: &Shared, shutdown: 
 }
 
 /// Runs `job` on a blocking thread now and then, until the daemon stops.
-fn every(
+pub(super) fn every(
     period: Duration,
     shared: &Shared,
     shutdown: &Shutdown,

@@ -9,12 +9,18 @@ use std::time::Duration;
 
 use super::{Context, Failure, Frame, Operation, Output, Progress, Result, execute};
 use crate::auth::Auth;
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::config::Settings;
+use crate::delivery::route::Router;
+use crate::maillog::Tally;
 use crate::net::control::{self, Connection, Handler, Replies};
 use crate::panel::Remote;
+use crate::queue::desk::{self, Desk};
+use crate::queue::routes::Routes;
 use crate::store::{Error, Options, Store};
 
+/// Above this size only the header of a message comes back with a report of failure.
+const RETURNED_BYTES_MAX: u64 = 1 << 20;
 /// How long a command waits for another process to let go of the store.
 const STORE_LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long it waits between two tries.
@@ -112,6 +118,28 @@ pub fn store_options(settings: &Settings) -> Options {
         thresholds: settings.storage.thresholds,
         ..Options::default()
     }
+}
+
+/// Opens the queue of a store as settings have it.
+pub fn open_desk(
+    store: &Store,
+    settings: &Settings,
+    tally: &Tally,
+    now: Now,
+) -> crate::store::Result<Desk> {
+    let domains = settings.domains.iter();
+    let primary = settings.domains.first().unwrap_or(&settings.hostname);
+    let router = Router::new(primary.clone(), domains.cloned());
+    let of_desk = desk::Settings {
+        policy: settings.queue.policy,
+        limits: settings.queue.limits,
+        hostname: settings.hostname.clone(),
+        language: settings.language,
+        returned_bytes_max: RETURNED_BYTES_MAX,
+        tally: tally.clone(),
+    };
+    let routes = Routes::new(settings.relay.clone());
+    Desk::open(store, of_desk, routes, router, now)
 }
 
 fn ask(connection: Connection, operation: &Operation, output: &mut dyn Output) -> Result<()> {

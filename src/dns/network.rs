@@ -2,8 +2,8 @@
 //!
 //! There are two. The plain one believes what the servers say. The validating one believes signatures alone, back to the
 //! trust anchor, and thereby needs servers that hand signatures on. Many a router's forwarder strips them: then hickory
-//! finds every answer bogus, since nothing proves that the zone is unsigned. So before the validating one is used, the trust
-//! anchor's own keys are asked for: if they come with a signature that holds, the way is fit. If not, answers are those of
+//! finds every answer bogus, since nothing proves that the zone is unsigned. So before the validating one is used, the SOA
+//! record of the trust anchor's zone is asked for: if it comes with a signature that holds, the way is fit. If not, answers are those of
 //! the plain one and nothing is authentic: no DANE, as for any host without DNSSEC (RFC 7672 2.1). Whoever could strip
 //! signatures at that moment could do so to a host that has none anyway; once the way was fit, it counts as fit for
 //! [`FIT_FOR`], and what is stripped in between is bogus. A clock that is not set makes all signatures invalid, and the
@@ -45,6 +45,9 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Answers kept, by each of the two resolvers.
 const CACHE_ANSWERS_MAX: u64 = 1024;
+
+/// Aliases followed by hand; hickory follows as many.
+const ALIASES_MAX: usize = 8;
 
 /// Longest time that an answer is kept, whatever its TTL: people who repair their DNS will not wait longer.
 const TTL_MAX: Duration = Duration::from_hours(1);
@@ -112,25 +115,70 @@ impl Network {
     }
 
     pub(super) async fn ask(&self, name: &str, kind: Kind) -> Result<Answer<Data>, Failure> {
-        let asked = || name.to_owned();
-        let fqdn = Name::from_ascii(name).map_err(|_| Failure::NoName { name: asked() })?;
+        let fqdn = Name::from_ascii(name).map_err(|_| Failure::NoName {
+            name: name.to_owned(),
+        })?;
         let fqdn = absolute(fqdn);
-        let resolver = match &self.validating {
+        match &self.validating {
             Some(validating) if kind.is_vouched_for() && validating.is_fit().await => {
-                &validating.resolver
+                let resolver = &validating.resolver;
+                match lookup(resolver, &fqdn, kind).await {
+                    Err(Failure::Bogus { .. }) => by_hand(resolver, fqdn, kind).await,
+                    other => other,
+                }
             }
-            _ => &self.plain,
-        };
-        let lookup = Box::pin(resolver.lookup(fqdn.clone(), kind.record_type()));
-        match timeout(LOOKUP_TIMEOUT, lookup).await {
-            Err(_) => Err(Failure::Temporary {
-                name: asked(),
-                why: format!("nothing within {} s", LOOKUP_TIMEOUT.as_secs()),
-            }),
-            Ok(Err(error)) => Err(failure(asked(), kind, &error)),
-            Ok(Ok(lookup)) => answer(&fqdn, kind, lookup.answers()),
+            _ => lookup(&self.plain, &fqdn, kind).await,
         }
     }
+}
+
+/// One question to one of the two.
+async fn lookup(
+    resolver: &TokioResolver,
+    name: &Name,
+    kind: Kind,
+) -> Result<Answer<Data>, Failure> {
+    let asking = Box::pin(resolver.lookup(name.clone(), kind.record_type()));
+    match timeout(LOOKUP_TIMEOUT, asking).await {
+        Err(_) => Err(Failure::Temporary {
+            name: text(name),
+            why: format!("nothing within {} s", LOOKUP_TIMEOUT.as_secs()),
+        }),
+        Ok(Err(error)) => Err(failure(text(name), kind, &error)),
+        Ok(Ok(lookup)) => answer(name, kind, lookup.answers()),
+    }
+}
+
+/// Follows aliases one by one. hickory calls it bogus when an alias leads to a name without such a record, since it
+/// takes the proof of that for one about the alias; asked apart, both are valid. What is really bogus stays so.
+async fn by_hand(
+    resolver: &TokioResolver,
+    mut name: Name,
+    kind: Kind,
+) -> Result<Answer<Data>, Failure> {
+    let bogus = Failure::Bogus { name: text(&name) };
+    let mut is_authentic = true;
+    for _ in 0..ALIASES_MAX {
+        let asking = Box::pin(resolver.lookup(name.clone(), RecordType::CNAME));
+        let Ok(Ok(alias)) = timeout(LOOKUP_TIMEOUT, asking).await else {
+            break;
+        };
+        let (target, aliases) = follow(&name, alias.answers());
+        if aliases.is_empty() {
+            break;
+        }
+        is_authentic &= aliases.iter().all(|alias| alias.proof == Proof::Secure);
+        name = target;
+        match lookup(resolver, &name, kind).await {
+            Err(Failure::Bogus { .. }) => {}
+            Err(other) => return Err(other),
+            Ok(mut answer) => {
+                answer.is_authentic &= is_authentic;
+                return Ok(answer);
+            }
+        }
+    }
+    Err(bogus)
 }
 
 impl Validating {
@@ -160,14 +208,12 @@ impl Validating {
     }
 
     async fn try_way(&self) -> Way {
-        let lookup = self
-            .resolver
-            .lookup(self.anchor.clone(), RecordType::DNSKEY);
-        let Ok(Ok(keys)) = timeout(LOOKUP_TIMEOUT, Box::pin(lookup)).await else {
+        let lookup = self.resolver.lookup(self.anchor.clone(), RecordType::SOA);
+        let Ok(Ok(found)) = timeout(LOOKUP_TIMEOUT, Box::pin(lookup)).await else {
             return Way::Unfit;
         };
-        let mut keys = keys.answers().iter();
-        if keys.any(|key| key.record_type() == RecordType::DNSKEY && key.proof == Proof::Secure) {
+        let mut found = found.answers().iter();
+        if found.any(|it| it.record_type() == RecordType::SOA && it.proof == Proof::Secure) {
             Way::Fit
         } else {
             Way::Unfit

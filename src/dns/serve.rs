@@ -1,4 +1,5 @@
-//! A name server on loopback that serves a [`Zone`] by UDP and TCP, for tests of what asks real servers.
+//! A name server on loopback, by UDP and TCP, for tests of what asks real servers. It serves a [`Zone`], or whatever a
+//! function answers.
 //!
 //! It answers one question a message, follows aliases, keeps silent where the zone says so, and truncates what a UDP
 //! answer has no room for.
@@ -26,32 +27,43 @@ const STRING_BYTES_MAX: usize = 255;
 /// Longest question that is read.
 const QUESTION_BYTES_MAX: usize = 4096;
 
+/// Gives the reply to a message; `None` is silence.
+pub(super) type Answerer = Arc<dyn Fn(&Message) -> Option<Message> + Send + Sync>;
+
+/// Serves the zone.
+pub(super) fn start_zone(zone: Arc<Zone>) -> io::Result<SocketAddr> {
+    start(Arc::new(move |question| answer(&zone, question)))
+}
+
 /// Starts it on a free port, as tasks of the runtime that is running.
-pub(super) fn start(zone: Arc<Zone>) -> io::Result<SocketAddr> {
+pub(super) fn start(answerer: Answerer) -> io::Result<SocketAddr> {
     let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let socket = StdSocket::bind(address)?;
     listener.set_nonblocking(true)?;
     socket.set_nonblocking(true)?;
-    tokio::spawn(serve_udp(Arc::clone(&zone), UdpSocket::from_std(socket)?));
-    tokio::spawn(serve_tcp(zone, TcpListener::from_std(listener)?));
+    tokio::spawn(serve_udp(
+        Arc::clone(&answerer),
+        UdpSocket::from_std(socket)?,
+    ));
+    tokio::spawn(serve_tcp(answerer, TcpListener::from_std(listener)?));
     Ok(address)
 }
 
-async fn serve_udp(zone: Arc<Zone>, socket: UdpSocket) {
+async fn serve_udp(answerer: Answerer, socket: UdpSocket) {
     let mut buffer = [0; QUESTION_BYTES_MAX];
     while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
         let question = buffer
             .get(..length)
             .and_then(|it| Message::from_vec(it).ok());
-        if let Some(bytes) = question.and_then(|it| datagram(&zone, &it)) {
+        if let Some(bytes) = question.and_then(|it| datagram(&answerer, &it)) {
             drop(socket.send_to(&bytes, peer).await);
         }
     }
 }
 
-fn datagram(zone: &Zone, question: &Message) -> Option<Vec<u8>> {
-    let reply = answer(zone, question)?;
+fn datagram(answerer: &Answerer, question: &Message) -> Option<Vec<u8>> {
+    let reply = answerer(question)?;
     let bytes = reply.to_vec().ok()?;
     if bytes.len() > usize::from(question.max_payload()) {
         return reply.truncate().to_vec().ok();
@@ -59,20 +71,20 @@ fn datagram(zone: &Zone, question: &Message) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-async fn serve_tcp(zone: Arc<Zone>, listener: TcpListener) {
+async fn serve_tcp(answerer: Answerer, listener: TcpListener) {
     while let Ok((stream, _peer)) = listener.accept().await {
-        tokio::spawn(serve_stream(Arc::clone(&zone), stream));
+        tokio::spawn(serve_stream(Arc::clone(&answerer), stream));
     }
 }
 
 /// Messages come with their length in two bytes before (RFC 1035 4.2.2).
-async fn serve_stream(zone: Arc<Zone>, mut stream: TcpStream) -> io::Result<()> {
+async fn serve_stream(answerer: Answerer, mut stream: TcpStream) -> io::Result<()> {
     loop {
         let length = usize::from(stream.read_u16().await?);
         let mut buffer = vec![0; length];
         stream.read_exact(&mut buffer).await?;
         let question = Message::from_vec(&buffer).map_err(io::Error::other)?;
-        if let Some(reply) = answer(&zone, &question) {
+        if let Some(reply) = answerer(&question) {
             let bytes = reply.to_vec().map_err(io::Error::other)?;
             let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
             stream.write_u16(length).await?;

@@ -1,5 +1,7 @@
 //! The zone itself and hickory before a server that serves the same zone must say the same.
 
+mod signed;
+
 use std::time::Duration;
 
 use super::network::Network;

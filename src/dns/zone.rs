@@ -279,7 +279,7 @@ impl Served {
         if let Some(address) = *address {
             return Ok(address);
         }
-        let started = serve::start(Arc::clone(&self.zone))?;
+        let started = serve::start_zone(Arc::clone(&self.zone))?;
         *address = Some(started);
         Ok(started)
     }

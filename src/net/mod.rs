@@ -14,6 +14,7 @@ pub mod control;
 pub mod driver;
 pub mod files;
 pub mod gate;
+pub mod https;
 pub mod limits;
 pub mod listener;
 pub mod outbound;

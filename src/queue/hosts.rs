@@ -20,6 +20,8 @@ use crate::dns::{Failure, Mx, Resolver};
 use crate::mail::address::Domain;
 use crate::mail::report::{Class, Status};
 use crate::net::outbound::Check;
+use crate::queue::sts::Sts;
+use crate::queue::sts::policy::{Mode, Policy};
 
 use dane::Dane;
 
@@ -63,6 +65,7 @@ pub enum Unroutable {
 pub struct Finder {
     resolver: Resolver,
     own: Vec<Domain>,
+    sts: Option<Sts>,
 }
 
 /// Where a domain's mail goes by DNS.
@@ -79,19 +82,29 @@ enum Looked {
     Found(Host),
     /// It has no address.
     Gone,
-    /// Nobody says for now, or not reliably.
-    Later(String),
+    /// Not to be used for now.
+    Later(Status, String),
 }
 
 impl Finder {
     /// `own` is what this host is called: an MX that leads back here is not tried, nor are worse ones (RFC 5321 5.1).
     pub fn new(resolver: Resolver, own: Vec<Domain>) -> Self {
-        Self { resolver, own }
+        Self {
+            resolver,
+            own,
+            sts: None,
+        }
+    }
+
+    /// Heeds MTA-STS policies too.
+    #[must_use]
+    pub fn with_sts(mut self, sts: Sts) -> Self {
+        self.sts = Some(sts);
+        self
     }
 
     /// The hosts of a recipient's domain, at least one.
     pub async fn hosts(&self, domain: &Domain, now: Now) -> Result<Vec<Host>, Unroutable> {
-        let _ = now;
         if let Some(address) = literal(domain) {
             return Ok(vec![Host {
                 name: None,
@@ -100,8 +113,17 @@ impl Finder {
             }]);
         }
         let exchangers = self.exchangers(domain).await?;
-        let looked = self.look_at(domain, exchangers).await;
+        let (looked, policy) =
+            tokio::join!(self.look_at(domain, exchangers), self.policy(domain, now));
+        let looked = match policy {
+            Some(policy) => looked.into_iter().map(|it| under(&policy, it)).collect(),
+            None => looked,
+        };
         usable(domain, looked)
+    }
+
+    async fn policy(&self, domain: &Domain, now: Now) -> Option<Policy> {
+        Box::pin(self.sts.as_ref()?.policy(domain, now)).await
     }
 
     /// The addresses of a smarthost, or of its address literal. That it has none is for now: its name is a setting, and
@@ -182,7 +204,7 @@ impl Finder {
     async fn look(&self, domain: &Domain, name: Domain, is_authentic: bool) -> Looked {
         let answer = match self.resolver.addresses(&name).await {
             Ok(answer) => answer,
-            Err(failure) if failure.is_temporary() => return Looked::Later(failure.to_string()),
+            Err(failure) if failure.is_temporary() => return later(failure.to_string()),
             Err(_) => return Looked::Gone,
         };
         let dane = if is_authentic && answer.is_authentic {
@@ -191,7 +213,7 @@ impl Finder {
             Dane::None
         };
         let security = match dane {
-            Dane::Later(why) => return Looked::Later(why),
+            Dane::Later(why) => return later(why),
             Dane::Check(check) => Security::Required(check),
             Dane::None => Security::Opportunistic,
         };
@@ -203,6 +225,35 @@ impl Finder {
     }
 }
 
+/// Name servers do not say, or not reliably.
+fn later(why: String) -> Looked {
+    Looked::Later(status(Class::Transient, 4, 3), why)
+}
+
+/// What a policy makes of a host. Where there is DANE, that is stronger (RFC 8461 2).
+fn under(policy: &Policy, looked: Looked) -> Looked {
+    let Looked::Found(mut host) = looked else {
+        return looked;
+    };
+    let (Some(name), Security::Opportunistic) = (&host.name, &host.security) else {
+        return Looked::Found(host);
+    };
+    match (policy.mode, policy.is_of(name)) {
+        (Mode::None, _) | (Mode::Testing, true) => {}
+        (Mode::Testing, false) => {
+            tracing::info!(host = %name, "not named by the domain's MTA-STS policy, which is for testing");
+        }
+        (Mode::Enforce, true) => {
+            host.security = Security::Required(Check::Names(vec![name.clone()]));
+        }
+        (Mode::Enforce, false) => {
+            let why = format!("{name} is not a host that the domain's MTA-STS policy names");
+            return Looked::Later(status(Class::Transient, 7, 5), why);
+        }
+    }
+    Looked::Found(host)
+}
+
 /// The hosts to try of those looked at.
 fn usable(domain: &Domain, looked: Vec<Looked>) -> Result<Vec<Host>, Unroutable> {
     let mut hosts = Vec::new();
@@ -211,12 +262,12 @@ fn usable(domain: &Domain, looked: Vec<Looked>) -> Result<Vec<Host>, Unroutable>
         match it {
             Looked::Found(host) => hosts.push(host),
             Looked::Gone => {}
-            Looked::Later(why) => later = later.or(Some(why)),
+            Looked::Later(status, why) => later = later.or(Some((status, why))),
         }
     }
     match later {
         _ if !hosts.is_empty() => Ok(hosts),
-        Some(why) => Err(Unroutable::Transient(status(Class::Transient, 4, 3), why)),
+        Some((status, why)) => Err(Unroutable::Transient(status, why)),
         None => {
             let why = format!("no host of the domain {domain} has an address");
             Err(Unroutable::Permanent(status(Class::Permanent, 4, 4), why))

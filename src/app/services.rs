@@ -103,6 +103,7 @@ fn smtp_sessions(
             recipients_max: settings.limits.recipients_max,
         },
         plaintext_without_tls: settings.auth.plaintext_without_tls,
+        language: settings.language,
         keeps_sent: settings.submission.sent_copy,
         checking: checking(settings.receive),
         router: Router::new(

@@ -22,7 +22,7 @@ mod words;
 const TEXT_BYTES_MAX: usize = 512;
 
 /// Most bytes of a header that is given back.
-const HEADER_BYTES_MAX: usize = 64 * 1024;
+pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// A report to be written.
 #[derive(Clone, Debug)]

@@ -12,6 +12,8 @@ pub struct Intake {
     blob: BlobWriter,
     scanner: Scanner,
     has_8bit: bool,
+    head: Vec<u8>,
+    head_bytes_max: usize,
 }
 
 /// A message that was taken in whole and is not filed yet.
@@ -27,6 +29,8 @@ pub struct Received {
     pub facts: HeaderFacts,
     /// Whether it has a byte above 127 anywhere.
     pub has_8bit: bool,
+    /// Its first bytes, as many as [`Intake::with_head`] asked for.
+    pub head: Vec<u8>,
 }
 
 impl Intake {
@@ -36,12 +40,24 @@ impl Intake {
             blob: store.begin_blob(bytes_expected)?,
             scanner: Scanner::new(),
             has_8bit: false,
+            head: Vec::new(),
+            head_bytes_max: 0,
         })
+    }
+
+    /// Gives the message's first bytes back with it, up to that many.
+    #[must_use]
+    pub fn with_head(mut self, bytes_max: usize) -> Self {
+        self.head_bytes_max = bytes_max;
+        self
     }
 
     /// Takes the next piece, of any size. After an error the intake is of no more use.
     pub fn write(&mut self, piece: &[u8]) -> Result<()> {
         self.has_8bit |= !piece.is_ascii();
+        let room = self.head_bytes_max.saturating_sub(self.head.len());
+        self.head
+            .extend_from_slice(piece.get(..room).unwrap_or(piece));
         self.scanner.push(piece);
         self.blob.write(piece)
     }
@@ -61,6 +77,7 @@ impl Intake {
             bytes,
             facts: scanned.facts,
             has_8bit: self.has_8bit,
+            head: self.head,
         })
     }
 }
@@ -74,7 +91,7 @@ mod tests {
     #[test]
     fn blob_and_summary_are_of_the_same_bytes() {
         let store = Store::in_memory(&Options::default()).unwrap();
-        let mut intake = Intake::begin(&store, Some(40)).unwrap();
+        let mut intake = Intake::begin(&store, Some(40)).unwrap().with_head(14);
         for piece in [
             "Received: x\r\nSub",
             "ject: Gruss\r",
@@ -87,6 +104,7 @@ mod tests {
         let received = intake.finish().unwrap();
         assert_eq!((received.bytes, received.blob.bytes()), (38, 38));
         assert!(!received.has_8bit);
+        assert_eq!(received.head, b"Received: x\r\nS");
         assert_eq!((received.facts.hops, received.facts.has_date), (1, false));
         let summary = Summary::decode(&received.summary).unwrap();
         assert_eq!(summary.envelope.subject.as_deref(), Some(&b"Gruss"[..]));

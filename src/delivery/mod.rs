@@ -4,6 +4,7 @@
 //! no protocol is named. What is for other hosts is spooled in the same commit ([`outbound`]); [`route::Router`] says which
 //! addresses that concerns.
 
+pub mod confirm;
 pub mod dsn;
 pub mod intake;
 pub mod local;

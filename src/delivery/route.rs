@@ -73,6 +73,14 @@ impl Router {
         Some(Address::new(localpart, self.primary.clone()))
     }
 
+    /// The domain whose postmaster writes to `address`: its own if it is ours, else the one that `<Postmaster>` belongs to.
+    pub fn writes_as<'a>(&'a self, address: &'a Address) -> &'a Domain {
+        if self.is_ours(address.domain()) {
+            return address.domain();
+        }
+        &self.primary
+    }
+
     /// Where mail to `address` goes.
     pub fn route(&self, snapshot: &Snapshot, address: &Address) -> store::Result<Route> {
         if !self.is_ours(address.domain()) {
@@ -302,6 +310,17 @@ mod tests {
         assert!(matches!(near, Route::Local(_)), "{near:?}");
         let far = route(format!("a{ALIAS_DEPTH_MAX}@home.test"));
         assert!(matches!(far, Route::Undeliverable(_)), "{far:?}");
+    }
+
+    #[test]
+    fn postmasters_write_from_near() {
+        let (_, router) = house();
+        for (to, expected) in [
+            ("ben@second.test", "second.test"),
+            ("x@else.test", "home.test"),
+        ] {
+            assert_eq!(router.writes_as(&address(to)).as_str(), expected);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::Desk;
 use crate::clock::{Now, Wall};
 use crate::delivery::dsn::{Dsn, Form, Original, Recipient};
 use crate::delivery::report;
-use crate::mail::address::{Address, Domain};
+use crate::mail::address::Address;
 use crate::mail::report::{Class, Event, Status};
 use crate::mail::transport::{BodyType, HeaderType};
 use crate::queue::plan::Owed;
@@ -74,7 +74,7 @@ impl Desk {
             to: sender,
             language: settings.language,
             reporting: &settings.hostname,
-            domain: &self.domain_of(sender),
+            domain: self.0.router.writes_as(sender),
             unique: &report::unique()?,
             arrived: (mail.spooled > Wall::FLOOR).then_some(mail.spooled),
             envelope_id: mail.new.envid.as_deref(),
@@ -98,19 +98,6 @@ impl Desk {
             }
             composed => composed,
         }
-    }
-
-    /// Whose postmaster writes: that of the sender's domain, if it is ours.
-    fn domain_of(&self, sender: &Address) -> Domain {
-        let router = &self.0.router;
-        if router.is_ours(sender.domain()) {
-            return sender.domain().clone();
-        }
-        let postmaster = router.postmaster();
-        postmaster.map_or_else(
-            || self.0.settings.hostname.clone(),
-            |postmaster| postmaster.domain().clone(),
-        )
     }
 
     /// Until when a mail is tried, by the wall clock.

@@ -267,7 +267,7 @@ fn orcpt(value: Option<&str>) -> Result<(String, String), CommandError> {
         CommandError::Argument("ORCPT needs an address type and an encoded address");
     let value = value.ok_or(WRONG)?;
     let (of_type, encoded) = value.split_once(';').ok_or(WRONG)?;
-    let is_atom = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let is_atom = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if of_type.is_empty() || !of_type.bytes().all(is_atom) || value.len() > ORCPT_BYTES_MAX {
         return Err(WRONG);
     }

@@ -126,6 +126,7 @@ fn capabilities(context: &Context) -> Vec<String> {
         format!("SIZE {}", limits.message_bytes_max),
         "8BITMIME".to_owned(),
         "SMTPUTF8".to_owned(),
+        "DSN".to_owned(),
         "ENHANCEDSTATUSCODES".to_owned(),
         "CHUNKING".to_owned(),
         "BINARYMIME".to_owned(),

@@ -3,6 +3,7 @@
 //! What is for accounts and what is for other hosts is one commit, and the reply is made after it.
 
 use crate::clock::Now;
+use crate::delivery::confirm;
 use crate::delivery::intake::Received;
 use crate::delivery::local::{self, Delivered, Envelope, Message, Place};
 use crate::delivery::outbound::{self, Leaving};
@@ -10,10 +11,12 @@ use crate::delivery::{sent, submission};
 use crate::mail::address::Address;
 use crate::mail::date::DateTime;
 use crate::mail::mime::Summary;
+use crate::mail::mime::text::decode_words;
 use crate::mail::trace::{self, Client, Greeting, HOPS_MAX};
 use crate::mail::transport::{BodyType, HeaderType};
 use crate::smtp::reply::{Detail, Reply};
 use crate::store::sent::SentCopy;
+use crate::store::{self, Append};
 
 use super::dialog::{Dialect, Hello, fault, ok, store_refusal};
 use super::{Context, Role, State, Turn, told};
@@ -103,12 +106,16 @@ impl Complete {
             body: self.body(),
             header: self.header(),
         };
+        let reports = match self.reports(&leaving, judged.place, context, now) {
+            Ok(reports) => reports,
+            Err(error) => return self.turn_away(store_refusal(&error), context, now),
+        };
         let message = Message {
             head: head(Shown::Client),
             place: judged.place,
             leaving,
             copy: added.copy,
-            reports: Vec::new(),
+            reports,
             blob: self.received.blob,
             summary: added.summary,
         };
@@ -126,6 +133,35 @@ impl Complete {
             }
         };
         Turn::new(State::Identified(self.hello), reply)
+    }
+
+    /// Mail that looks forged is not confirmed: its sender may be nobody who sent it.
+    fn reports(
+        &self,
+        leaving: &Leaving,
+        place: Place,
+        context: &Context,
+        now: Now,
+    ) -> store::Result<Vec<Append>> {
+        if place == Place::Junk || !self.envelope.to.iter().any(confirm::wants) {
+            return Ok(Vec::new());
+        }
+        let subject = Summary::decode(&self.received.summary).ok();
+        let subject = subject.and_then(|summary| summary.envelope.subject);
+        let mail = confirm::Mail {
+            envelope: &self.envelope,
+            leaving,
+            head: &self.received.head,
+            subject: &decode_words(&subject.unwrap_or_default()),
+            bytes: self.received.bytes,
+        };
+        let service = &context.service;
+        let house = confirm::House {
+            hostname: &service.hostname,
+            language: service.language,
+        };
+        let report = confirm::write(&service.store, &service.router, &house, &mail, now)?;
+        Ok(report.into_iter().collect())
     }
 
     /// What submission puts in front.

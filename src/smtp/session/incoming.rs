@@ -10,6 +10,8 @@
 )]
 
 use crate::clock::Now;
+use crate::delivery::confirm;
+use crate::delivery::dsn::HEADER_BYTES_MAX;
 use crate::delivery::intake::Intake;
 use crate::delivery::local::Envelope;
 use crate::mail::mime::convert::Lines;
@@ -173,7 +175,9 @@ fn refused(refusal: &Refusal, context: &Context) -> Reply {
 
 /// Opens a place for it in the store.
 fn open(recipients: &Recipients, context: &Context) -> store::Result<Intake> {
-    Intake::begin(&context.service.store, recipients.given.mail.size)
+    let intake = Intake::begin(&context.service.store, recipients.given.mail.size)?;
+    let is_told = recipients.to.iter().any(confirm::wants);
+    Ok(intake.with_head(if is_told { HEADER_BYTES_MAX } else { 0 }))
 }
 
 /// The store does not even begin to take a mail.

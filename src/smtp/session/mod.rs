@@ -27,6 +27,7 @@ use crate::mail::address::Domain;
 use crate::maillog::Tally;
 use crate::sasl::Nonces;
 use crate::store::Store;
+use crate::store::types::Language;
 
 use super::command::{COMMAND_LINE_BYTES_MAX, Command, CommandError};
 use super::data::Progress;
@@ -96,6 +97,8 @@ pub struct Service {
     pub limits: Limits,
     /// Whether AUTH may be used without TLS.
     pub plaintext_without_tls: bool,
+    /// Language of reports to senders elsewhere.
+    pub language: Language,
     /// Whether what is submitted is filed in its author's Sent.
     pub keeps_sent: bool,
     /// Whether mail of others is judged.

@@ -110,6 +110,7 @@ impl House {
                 recipients_max: 5,
             },
             plaintext_without_tls: role == Role::Submission,
+            language: Language::En,
             keeps_sent: true,
             checking: Checking::Obey,
             router: Router::new(Domain::parse("heimpost.test").unwrap(), []),

@@ -9,7 +9,7 @@ use heimpost::mail::address::{Address, Domain};
 use heimpost::maillog::Tally;
 use heimpost::pop3::{self, Pop3};
 use heimpost::smtp;
-use heimpost::store::types::Alias;
+use heimpost::store::types::{Alias, Language};
 
 use super::script::Options;
 use super::world::World;
@@ -73,6 +73,7 @@ fn smtp(world: &World, options: &Options, peer: Peer) -> Box<dyn Session> {
             recipients_max: 3,
         },
         plaintext_without_tls: options.has("plaintext"),
+        language: Language::En,
         keeps_sent: true,
         checking: smtp::Checking::Off,
         router: Router::new(domain("heimpost.test"), [domain("catch.test")]),

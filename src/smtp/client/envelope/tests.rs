@@ -1,7 +1,10 @@
 //! Commands as they are sent, and what cannot be sent.
 
+use proptest::prelude::*;
+
 use super::super::extensions::Limits;
 use super::*;
+use crate::smtp::command::Command;
 
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
@@ -137,4 +140,39 @@ fn what_cannot_be_sent_is_known_before() {
         |mail| mail.recipients[0].address = address("j\u{f6}rg@far.test"),
         Need::Smtputf8,
     );
+}
+
+proptest! {
+    /// What the client writes, the server reads.
+    #[test]
+    fn parameters_come_back(
+        envid in "[ -~]{1,20}",
+        (kind, original) in prop_oneof![
+            ("rfc822|x400", "[ -~]{1,30}"),
+            ("utf-8", "[!-~\u{a1}-\u{2ff}]{1,30}"),
+        ],
+        wishes in any::<[bool; 3]>(),
+    ) {
+        let [success, failure, delay] = wishes;
+        let recipient = Recipient {
+            address: address("j\u{fc}@far.test"),
+            notify: Some(Notify { success, failure, delay }),
+            original: Some((kind, original)),
+        };
+        let mail = Envelope {
+            envid: Some(envid),
+            recipients: vec![recipient.clone()],
+            ..envelope()
+        };
+        let parse = |line: String| Command::parse(line.trim_end().as_bytes());
+        let Ok(Command::Mail(got)) = parse(mail.mail(&everything())) else {
+            panic!("no MAIL");
+        };
+        prop_assert_eq!((got.ret, got.envid, got.smtputf8), (mail.ret, mail.envid, true));
+        let Ok(Command::Rcpt(got)) = parse(recipient.rcpt(&everything())) else {
+            panic!("no RCPT: {}", recipient.rcpt(&everything()));
+        };
+        prop_assert_eq!(got.to.address(), Some(&recipient.address));
+        prop_assert_eq!((got.notify, got.original), (recipient.notify, recipient.original));
+    }
 }

@@ -6,10 +6,12 @@ use super::*;
 use crate::auth::{Auth, Hashing};
 use crate::delivery::route::Router;
 use crate::machine::{self, Answer, Peer, Session as _, TlsInfo, Wake};
-use crate::mail::ids::Uid;
+use crate::mail::ids::{SpoolId, Uid};
 use crate::mail::mailbox_name::MailboxName;
+use crate::mail::report::{Notify, Return};
 use crate::maillog::Tally;
 use crate::smtp::session::{Checking, Limits, Role, Service, Session};
+use crate::store::spool::SpoolMail;
 use crate::store::types::Language;
 use crate::store::{NewAccount, Options, Store};
 use crate::trust::verify::Verdict;
@@ -50,6 +52,7 @@ fn service(role: Role, clock: &Clock) -> Service {
             recipients_max: 100,
         },
         plaintext_without_tls: false,
+        language: Language::En,
         keeps_sent: false,
         checking: Checking::Obey,
         router: Router::new(Domain::parse("home.test").unwrap(), []),
@@ -159,7 +162,11 @@ impl Pair {
 
     /// Sends a message in pieces as they are taken.
     fn send(&mut self, words: &[&str], message: &[u8]) -> Vec<String> {
-        self.client.send(envelope(words), self.clock.now()).unwrap();
+        self.send_as(envelope(words), message)
+    }
+
+    fn send_as(&mut self, envelope: Envelope, message: &[u8]) -> Vec<String> {
+        self.client.send(envelope, self.clock.now()).unwrap();
         let mut events = self.settle();
         if events.last().is_some_and(|event| event == "wants body") {
             for piece in message.chunks(10_000) {
@@ -189,6 +196,22 @@ impl Pair {
         let rows = rows.unwrap();
         rows.into_iter().map(|row| blob(row.serial)).collect()
     }
+}
+
+/// With TLS, as anna.
+fn logged_in(piece: usize) -> Pair {
+    let mut pair = Pair::new(Role::Submission, piece);
+    pair.settle();
+    pair.client.start_tls(pair.clock.now()).unwrap();
+    pair.settle();
+    let credentials = Credentials {
+        login: "anna@home.test".to_owned(),
+        password: Secret::new("tanstaaf".to_owned()),
+    };
+    let now = pair.clock.now();
+    pair.client.login(&credentials, &[5; 18], now).unwrap();
+    assert_eq!(pair.settle(), ["logged in", "ready"]);
+    pair
 }
 
 const MESSAGE: &[u8] = b"Subject: a\r\n\r\n.\r\n..b\r\nlast\r\n";
@@ -351,6 +374,63 @@ fn the_server_gives_up_on_an_idle_client() {
             .any(|event| event.starts_with("closed idle 421 4.4.2")),
         "{events:?}"
     );
+}
+
+/// What a sender wants to hear, and what is beyond ASCII, reaches our submission as our client was given it.
+#[test]
+fn wishes_and_utf8_survive_the_trip() {
+    for piece in [1, usize::MAX] {
+        let mut pair = logged_in(piece);
+        let mut envelope = envelope(&[
+            "anna@home.test",
+            "j\u{fc}rgen+x@far.test",
+            "y@far.test",
+            "utf8",
+            "8bit",
+        ]);
+        envelope.ret = Some(Return::Full);
+        envelope.envid = Some("a+b=c d".to_owned());
+        let wishes: [(Option<Notify>, Option<(&str, &str)>); 2] = [
+            (Some(Notify::NEVER), Some(("utf-8", "j\u{fc}+=@far.test"))),
+            (
+                Some(Notify {
+                    success: true,
+                    ..Notify::default()
+                }),
+                Some(("rfc822", "\"y +\"@far.test")),
+            ),
+        ];
+        for (recipient, (notify, original)) in envelope.recipients.iter_mut().zip(wishes) {
+            recipient.notify = notify;
+            recipient.original = original.map(|(of, text)| (of.to_owned(), text.to_owned()));
+        }
+        let events = pair.send_as(
+            envelope.clone(),
+            "Subject: \u{fc}\r\n\r\n\u{fc}\r\n".as_bytes(),
+        );
+        assert!(events[1].starts_with("sent delivered"), "{events:?}");
+        let spool = pair.service.store.snapshot().unwrap();
+        let [mail] = <[SpoolMail; 1]>::try_from(spool.spool(SpoolId(0), 9).unwrap()).unwrap();
+        let got = Envelope {
+            from: mail.new.sender,
+            recipients: mail
+                .new
+                .recipients
+                .into_iter()
+                .map(|to| Recipient {
+                    address: to.address,
+                    notify: to.notify,
+                    original: to.original,
+                })
+                .collect(),
+            size_bytes: envelope.size_bytes,
+            body: mail.new.body,
+            header: mail.new.header,
+            ret: mail.new.ret,
+            envid: mail.new.envid,
+        };
+        assert_eq!(got, envelope);
+    }
 }
 
 proptest! {

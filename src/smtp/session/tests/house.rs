@@ -58,6 +58,7 @@ pub(super) fn house_with(role: Role, options: &Options, quota_bytes: Option<u64>
             recipients_max: 100,
         },
         plaintext_without_tls: role == Role::Submission,
+        language: Language::En,
         keeps_sent: true,
         checking: Checking::Off,
         router: Router::new(domain("home.test"), []),

@@ -133,3 +133,18 @@ fn who_is_on_this_machine_is_not_judged() {
         assert_eq!(house.events.len(), events, "{address}");
     }
 }
+
+/// Reports would go to whoever the sender claims to be.
+#[test]
+fn what_looks_forged_is_not_confirmed() {
+    for (policy, expected) in [(Policy::None, 1), (Policy::Quarantine, 0)] {
+        let mut house = judging(Checking::Obey, verdict(Outcome::Fail, policy));
+        house.say(
+            b"EHLO c\r\nMAIL FROM:<x@y.z>\r\nRCPT TO:<anna@home.test> NOTIFY=SUCCESS\r\nDATA\r\n",
+        );
+        let said = house.say(format!("{MAIL}.\r\n").as_bytes());
+        assert!(said.starts_with("250 "), "{said}");
+        let snapshot = house.service.store.snapshot().unwrap();
+        assert_eq!(snapshot.spool_len().unwrap(), expected, "{policy:?}");
+    }
+}

@@ -311,3 +311,70 @@ fn binary_without_a_label_is_refused() {
     let said = house.say(b"BDAT 13 LAST\r\nA: b\r\n\r\nc\0\ndd");
     assert!(said.starts_with("554 5.6.0"), "{said}");
 }
+
+/// Who asked hears, in the same commit, of what ends here.
+#[test]
+fn success_is_told_on_request() {
+    let success = " NOTIFY=SUCCESS ORCPT=rfc822;o@x.y";
+    for (to, wish, expected) in [
+        ("ben@home.test", success, Some("delivered")),
+        ("ben@home.test", "", None),
+        ("ben@home.test", " NOTIFY=FAILURE,DELAY", None),
+        ("both@home.test", success, Some("delivered")),
+        ("out@home.test", success, Some("relayed")),
+    ] {
+        let mut house = house(Role::Receive);
+        house.alias("both@home.test", &["ben@home.test", "x@far.test"]);
+        house.alias("out@home.test", &["x@far.test"]);
+        house.code("EHLO c");
+        house.code("MAIL FROM:<w@else.test> ENVID=e1 RET=FULL");
+        house.code(&format!("RCPT TO:<{to}>{wish}"));
+        let mail = ["DATA", "Subject: =?utf-8?q?Gr=C3=BCn?=\r\n\r\nbody\r\n."];
+        assert_eq!(house.last_code(&mail), "250");
+        let spool = house.spool();
+        let report = spool.iter().find(|mail| mail.new.sender.is_none());
+        let Some(action) = expected else {
+            assert_eq!(report, None, "{to}{wish}");
+            continue;
+        };
+        let report = report.unwrap();
+        assert_eq!(report.new.recipients[0].address.to_string(), "w@else.test");
+        let text = house.text(report);
+        for line in [
+            format!("Action: {action}"),
+            format!("Final-Recipient: rfc822; {to}"),
+            "Original-Recipient: rfc822; o@x.y".to_owned(),
+            "Original-Envelope-Id: e1".to_owned(),
+            "Subject: =?utf-8?q?Gr=C3=BCn?=".to_owned(),
+            "From: Heimpost <postmaster@home.test>".to_owned(),
+        ] {
+            assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}: {text}");
+        }
+        assert!(!text.contains("\r\nbody\r\n"), "{text}");
+    }
+}
+
+#[test]
+fn our_users_hear_in_their_inbox() {
+    let mut house = logged_in();
+    let mail = [
+        "MAIL FROM:<anna@home.test>",
+        "RCPT TO:<ben@home.test> NOTIFY=SUCCESS",
+        "RCPT TO:<x@far.test> NOTIFY=SUCCESS",
+        "DATA",
+        "Subject: a\r\n\r\nbody\r\n.",
+    ];
+    assert_eq!(house.last_code(&mail), "250");
+    let inbox = house.inbox("anna@home.test");
+    let [report] = inbox.as_slice() else {
+        panic!("one report: {inbox:?}");
+    };
+    assert!(
+        report.contains("\r\nFinal-Recipient: rfc822; ben@home.test\r\n"),
+        "{report}"
+    );
+    // Of the other one the queue tells.
+    assert!(!report.contains("x@far.test"), "{report}");
+    assert!(!report.contains("192.0.2.7"), "{report}");
+    assert_eq!(house.spool().len(), 1);
+}

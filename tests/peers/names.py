@@ -56,7 +56,7 @@ class Names:
         return reply
 
     def __enter__(self):
-        quiet = DNSLogger("", prefix=False)
+        quiet = DNSLogger(prefix=False, logf=lambda _: None)
         self.udp = DNSServer(self, port=0, address="127.0.0.1", logger=quiet)
         port = self.udp.server.server_address[1]
         self.tcp = DNSServer(self, port=port, address="127.0.0.1", tcp=True, logger=quiet)

@@ -5,6 +5,7 @@
 //! last one has gone, the store settles and closes.
 //! Sized for a board with 512 MB: two async threads, and blocking threads that come and go with the work.
 
+mod acme;
 mod notices;
 mod panel;
 mod sending;
@@ -242,8 +243,10 @@ impl App {
         if let Some(resolver) = world.resolver.clone() {
             upkeep::follow_keys(resolver, &store, settings, &shared, &shutdown);
         }
+        let resolver = world.resolver.clone();
         sending::start(world, &desk, settings, (&store, &shared), &shutdown);
         bound.accept(&shared, &limiter, &shutdown.token());
+        acme::start(settings, resolver, &shared, &shutdown);
         Ok(Self {
             shutdown,
             store,
@@ -361,17 +364,28 @@ async fn take_queue(
     opened.map_err(|cause| Error::Store { path, cause })
 }
 
+/// Directory of authority, keys and certificates.
+fn tls_directory(settings: &Settings) -> PathBuf {
+    settings.data.join("tls")
+}
+
 async fn open_tls(settings: &Settings, clock: &Clock, counters: &Counters) -> Result<Tls, Error> {
-    let directory = settings.data.join("tls");
+    let directory = tls_directory(settings);
+    let subject = services::subject(settings);
     let certificate = match &settings.tls {
         TlsSource::SelfMade => {
             make_private(&directory).map_err(|cause| Error::Data {
                 path: directory.clone(),
                 cause,
             })?;
-            Certificate::Made {
-                directory,
-                subject: services::subject(settings),
+            match acme::kept(settings) {
+                Some(kept) => Certificate::Known {
+                    directory,
+                    subject,
+                    certificate: kept.certificate_path(),
+                    key: kept.key_path(),
+                },
+                None => Certificate::Made { directory, subject },
             }
         }
         TlsSource::Files { certificate, key } => Certificate::Given {

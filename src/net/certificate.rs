@@ -47,12 +47,11 @@ impl About {
         let san = parsed.subject_alternative_name().ok()?;
         let names = san.iter().flat_map(|san| &san.value.general_names);
         let issuer = parsed.issuer();
-        let organisation = issuer.iter_organization().chain(issuer.iter_common_name());
+        let mut organisation = issuer.iter_organization().chain(issuer.iter_common_name());
         Some(Self {
             names: names.filter_map(host_name).collect(),
             issuer: organisation
-                .filter_map(|part| part.as_str().ok())
-                .next()
+                .find_map(|part| part.as_str().ok())
                 .unwrap_or_default()
                 .to_owned(),
             is_self_issued: parsed.issuer() == parsed.subject(),
@@ -63,8 +62,12 @@ impl About {
 
     /// Reads the first certificate of a PEM file.
     pub fn of_file(path: &Path) -> Option<Self> {
-        let pem = read_small(path).ok().flatten()?;
-        Self::read(&CertificateDer::from_pem_slice(&pem).ok()?)
+        Self::of_pem(&read_small(path).ok().flatten()?)
+    }
+
+    /// Reads the first certificate of a PEM text.
+    pub fn of_pem(pem: &[u8]) -> Option<Self> {
+        Self::read(&CertificateDer::from_pem_slice(pem).ok()?)
     }
 
     /// Whether it is good for this host (RFC 9525 6.3).

@@ -36,11 +36,13 @@ impl Policy {
             mx.as_str()
         );
         let hash = digest(&SHA256, text.as_bytes());
-        let id = hash.as_ref().iter().take(ID_BYTES);
-        Self {
-            id: id.map(|byte| format!("{byte:02x}")).collect(),
-            text,
+        let mut id = String::with_capacity(2 * ID_BYTES);
+        for byte in hash.as_ref().iter().take(ID_BYTES) {
+            for digit in [byte >> 4, byte & 15] {
+                id.extend(char::from_digit(u32::from(digit), 16));
+            }
         }
+        Self { text, id }
     }
 
     /// The TXT record at `_mta-sts.DOMAIN` (RFC 8461 3.1).

@@ -1,0 +1,145 @@
+//! Which names a certificate is asked for.
+//!
+//! The box's own, and of each domain the policy host and `mail.`, as far as they have an address in common with the box:
+//! an authority looks where the name leads, and an answer there that is not ours costs a failure.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::dns::{Failure, Resolver};
+use crate::mail::address::Domain;
+use crate::trust::sts_policy;
+
+/// Labels in front of a domain that clients or other servers may look for.
+const LABELS: [&str; 2] = ["mail", sts_policy::HOST_LABEL];
+
+/// Ends of names that no public authority vouches for (RFC 6761, RFC 6762, RFC 8375, and .internal of ICANN).
+const PRIVATE: [&str; 9] = [
+    "local",
+    "localhost",
+    "internal",
+    "home.arpa",
+    "lan",
+    "home",
+    "invalid",
+    "onion",
+    "arpa",
+];
+
+/// Names that may be asked for: the box's own first. Empty if that is no public name.
+pub(super) fn candidates(hostname: &Domain, domains: &[Domain]) -> BTreeSet<String> {
+    if !is_public(hostname.as_str()) {
+        return BTreeSet::new();
+    }
+    let of_domains = domains.iter().flat_map(|domain| {
+        let names = LABELS
+            .iter()
+            .map(move |label| format!("{label}.{}", domain.as_str()));
+        names.filter(|name| is_public(name))
+    });
+    of_domains.chain([hostname.as_str().to_owned()]).collect()
+}
+
+fn is_public(name: &str) -> bool {
+    let is_private = |end: &str| {
+        name.strip_suffix(end)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    name.contains('.') && !name.starts_with('[') && !PRIVATE.iter().any(|end| is_private(end))
+}
+
+/// Those of `names` that lead to the box: `hostname` always, others if they share an address with it, or if nobody can tell
+/// now.
+pub(super) async fn pointing_here(
+    names: &BTreeSet<String>,
+    hostname: &Domain,
+    resolver: &Resolver,
+) -> BTreeSet<String> {
+    let ours = addresses(hostname, resolver).await;
+    let mut here = BTreeSet::new();
+    for name in names {
+        let leads_here = name == hostname.as_str()
+            || match Domain::parse(name) {
+                Ok(domain) => may_be_one(&ours, &addresses(&domain, resolver).await),
+                Err(_) => false,
+            };
+        if leads_here {
+            here.insert(name.clone());
+        }
+    }
+    here
+}
+
+async fn addresses(host: &Domain, resolver: &Resolver) -> Result<Vec<IpAddr>, Failure> {
+    resolver.addresses(host).await.map(|answer| answer.records)
+}
+
+fn may_be_one(ours: &Result<Vec<IpAddr>, Failure>, theirs: &Result<Vec<IpAddr>, Failure>) -> bool {
+    match (ours, theirs) {
+        (_, Err(failure)) | (Err(failure), Ok(_)) => failure.is_temporary(),
+        (Ok(ours), Ok(theirs)) => theirs.iter().any(|address| ours.contains(address)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain(name: &str) -> Domain {
+        Domain::parse(name).unwrap()
+    }
+
+    #[test]
+    fn public_names_only() {
+        let table = [
+            ("mail.example.org", true),
+            ("example", false),
+            ("heimpost.local", false),
+            ("box.fritz.lan", false),
+            ("atlan.example", true),
+            ("my.atlan", true),
+            ("nas.home.arpa", false),
+            ("[192.0.2.1]", false),
+        ];
+        for (name, expected) in table {
+            assert_eq!(is_public(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn candidates_are_the_box_and_two_for_each_domain() {
+        let domains = [domain("example.org"), domain("a.local")];
+        let found = candidates(&domain("mail.example.org"), &domains);
+        let expected = ["mail.example.org", "mta-sts.example.org"];
+        assert_eq!(found, expected.map(str::to_owned).into());
+        assert!(candidates(&domain("heimpost.local"), &domains).is_empty());
+    }
+
+    #[test]
+    fn sharing_one_address_is_enough_and_doubt_is_for() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let ours = Ok(vec![ip("192.0.2.1"), ip("2001:db8::1")]);
+        let nothing = || {
+            Err(Failure::NoName {
+                name: String::new(),
+            })
+        };
+        let silence = || {
+            Err(Failure::Temporary {
+                name: String::new(),
+                why: String::new(),
+            })
+        };
+        let table = [
+            (Ok(vec![ip("192.0.2.9"), ip("2001:db8::1")]), true),
+            (Ok(vec![ip("192.0.2.9")]), false),
+            (nothing(), false),
+            (silence(), true),
+        ];
+        for (theirs, expected) in table {
+            assert_eq!(may_be_one(&ours, &theirs), expected, "{theirs:?}");
+        }
+        assert!(may_be_one(&silence(), &Ok(vec![ip("192.0.2.9")])));
+        assert!(!may_be_one(&nothing(), &Ok(vec![ip("192.0.2.9")])));
+    }
+}

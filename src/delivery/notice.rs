@@ -3,7 +3,6 @@
 //! Complete messages (RFC 5322, MIME), marked as automatic (RFC 3834), with the null sender as return path, so that
 //! nothing answers them. They go beyond the quota and use the card's reserve: who is out of room has to hear of it.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ring::digest::{SHA256, digest};
 
 use super::local;
@@ -12,6 +11,7 @@ use crate::mail::address::Domain;
 use crate::mail::date::DateTime;
 use crate::mail::flags::Flags;
 use crate::mail::mime::Scanner;
+use crate::mail::mime::text::encode_words;
 use crate::mail::trace;
 use crate::store::types::{Account, Filing, Language, Mailbox, QuotaRule};
 use crate::store::{self, Append, Store};
@@ -21,10 +21,6 @@ const LINE_BYTES_MAX: usize = 78;
 
 /// Longest line of quoted-printable, its soft line break included (RFC 2045 6.7 rule 5).
 const ENCODED_LINE_BYTES_MAX: usize = 76;
-
-/// Bytes of text in one encoded word: as base64 with its wrapping below the 75 of RFC 2047 2, and one header line with
-/// the field's name.
-const WORD_TEXT_BYTES_MAX: usize = 42;
 
 /// One such mail.
 #[derive(Clone, Debug)]
@@ -138,16 +134,7 @@ pub(super) fn unstructured(text: &str) -> String {
     if text.bytes().all(fits) && is_tidy && "Subject: ".len() + text.len() <= LINE_BYTES_MAX {
         return text.to_owned();
     }
-    let mut words = vec![String::new()];
-    for c in text.chars() {
-        // RFC 2047 5 (3): a character is not split between words.
-        match words.last_mut() {
-            Some(word) if word.len() + c.len_utf8() <= WORD_TEXT_BYTES_MAX => word.push(c),
-            _ => words.push(c.to_string()),
-        }
-    }
-    let encode = |word: &String| format!("=?utf-8?B?{}?=", BASE64_STANDARD.encode(word));
-    words.iter().map(encode).collect::<Vec<_>>().join("\r\n ")
+    encode_words(text)
 }
 
 /// RFC 2045 6.7.

@@ -5,6 +5,7 @@
 //! client and is passed over; one that goes later keeps its number, size and UIDL.
 
 use super::command::Number;
+use super::shown::{Utf8, octets};
 use crate::mail::ids::{AccountId, DeviceId, Serial};
 use crate::store::types::MessageRecord;
 use crate::store::{Pop3Update, Result, Store};
@@ -17,6 +18,7 @@ pub(super) const SLICE_RECORDS: usize = 1000;
 pub(super) struct Maildrop {
     account: AccountId,
     device: Option<DeviceId>,
+    utf8: Utf8,
     messages: Vec<Message>,
 }
 
@@ -58,13 +60,9 @@ impl Message {
         self.record == Record::Known && !self.deleted
     }
 
-    fn learn(&mut self, record: Option<&MessageRecord>) {
-        let Some(record) = record else {
-            self.record = Record::Gone;
-            return;
-        };
+    fn learn(&mut self, record: &MessageRecord, bytes: u64) {
         self.record = Record::Known;
-        self.bytes = u32::try_from(record.bytes).unwrap_or(u32::MAX);
+        self.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         for (to, from) in self.digest.iter_mut().zip(record.digest) {
             *to = from;
         }
@@ -72,11 +70,12 @@ impl Message {
 }
 
 impl Maildrop {
-    /// The maildrop of an account as `device` sees it now.
+    /// The maildrop of an account as `device` sees it now, with messages as a client sees them that said UTF8 or not.
     pub(super) fn open(
         store: &Store,
         account: AccountId,
         device: Option<DeviceId>,
+        utf8: Utf8,
     ) -> Result<Self> {
         let rows = store.snapshot()?.maildrop(account, device)?;
         let unread = |serial| Message {
@@ -91,6 +90,7 @@ impl Maildrop {
         Ok(Self {
             account,
             device,
+            utf8,
             messages,
         })
     }
@@ -204,7 +204,10 @@ impl Maildrop {
         }
         let snapshot = store.snapshot()?;
         for message in unread {
-            message.learn(snapshot.record(message.serial)?.as_ref());
+            match snapshot.record(message.serial)? {
+                Some(record) => message.learn(&record, octets(store, &record, self.utf8)?),
+                None => message.record = Record::Gone,
+            }
         }
         Ok(())
     }

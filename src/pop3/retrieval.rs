@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::store::types::MessageRecord;
+use super::shown::Shown;
 use crate::store::{BlobReader, Result};
 
 /// Bytes read from the store at once.
@@ -27,11 +27,11 @@ pub(super) struct Retrieval {
 }
 
 impl Retrieval {
-    pub(super) fn new(record: MessageRecord, reader: BlobReader, extent: Extent) -> Self {
+    pub(super) fn new(message: Shown, extent: Extent) -> Self {
         Self {
-            prefix: record.prefix,
-            reader,
-            offset: 0,
+            prefix: message.prefix,
+            reader: message.reader,
+            offset: message.offset,
             writer: Writer::new(extent),
         }
     }

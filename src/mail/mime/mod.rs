@@ -17,6 +17,7 @@ mod envelope;
 pub mod filter;
 pub mod header;
 mod scanner;
+pub mod surrogate;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -3,6 +3,7 @@
 //! Nothing is refused: what a charset does not have becomes U+FFFD, and text without a usable label is read as UTF-8, or
 //! as windows-1252 where it is not. Case is folded character by character, so that it does not matter how text is cut.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use encoding_rs::{CoderResult, Decoder, Encoding, REPLACEMENT, UTF_8, WINDOWS_1252};
 
 use super::transfer::{TransferDecoder, TransferEncoding};
@@ -13,6 +14,10 @@ pub const SEARCH_BYTES_MAX: u64 = 16 << 20;
 
 /// Longest encoded word that is decoded. RFC 2047 2 allows 75 bytes, but some senders never split them.
 const WORD_BYTES_MAX: usize = 2000;
+
+/// Bytes of text in one encoded word that is made: as base64 with its wrapping below the 75 of RFC 2047 2, and one
+/// header line with the field's name.
+const WORD_TEXT_BYTES_MAX: usize = 42;
 
 /// `text` as SEARCH compares it: lower case by the Unicode mapping of each character.
 pub fn fold_case(text: &str) -> String {
@@ -61,6 +66,20 @@ pub fn decode_words(value: &[u8]) -> String {
     }
     words.push_plain(plain, Followed::ByEnd);
     words.out
+}
+
+/// `text` in encoded words (RFC 2047), one a line.
+pub fn encode_words(text: &str) -> String {
+    let mut words = vec![String::new()];
+    for c in text.chars() {
+        // RFC 2047 5 (3): a character is not split between words.
+        match words.last_mut() {
+            Some(word) if word.len() + c.len_utf8() <= WORD_TEXT_BYTES_MAX => word.push(c),
+            _ => words.push(c.to_string()),
+        }
+    }
+    let encode = |word: &String| format!("=?utf-8?B?{}?=", BASE64_STANDARD.encode(word));
+    words.iter().map(encode).collect::<Vec<_>>().join("\r\n ")
 }
 
 fn find(text: &[u8], from: usize, what: [u8; 2]) -> Option<usize> {
@@ -405,7 +424,8 @@ mod tests {
         #[test]
         fn what_is_encoded_decodes(text in "[a-z \u{e4}\u{df}\u{4e00}]{1,12}") {
             let encoded = text.bytes().map(|b| format!("={b:02X}")).collect::<Vec<_>>().concat();
-            prop_assert_eq!(decode_words(format!("=?utf-8?Q?{encoded}?=").as_bytes()), text);
+            prop_assert_eq!(&decode_words(format!("=?utf-8?Q?{encoded}?=").as_bytes()), &text);
+            prop_assert_eq!(decode_words(encode_words(&text).replace("\r\n", "").as_bytes()), text);
         }
     }
 }

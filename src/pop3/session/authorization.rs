@@ -199,7 +199,12 @@ fn take_step(exchange: Exchange, step: Step, common: &mut Common, now: Now) -> P
 }
 
 fn granted(identity: &Identity, common: &mut Common, now: Now) -> Phase {
-    match Maildrop::open(&common.store, identity.account, identity.device) {
+    match Maildrop::open(
+        &common.store,
+        identity.account,
+        identity.device,
+        common.utf8,
+    ) {
         Ok(maildrop) => {
             let messages = maildrop.len();
             tracing::info!(account = %identity.account, device = ?identity.device, messages, "maildrop opened");

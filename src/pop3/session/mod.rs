@@ -18,6 +18,7 @@ use self::lines::{Line, Lines};
 use self::transaction::Transaction;
 use super::command::{self, Command, CommandError};
 use super::reply::{self, Code, LANGUAGES, Text};
+use super::shown::Utf8;
 use super::{BAD_COMMANDS_MAX, COMMAND_BYTES_MAX, IDLE_MAX, Settings};
 use crate::auth::Auth;
 use crate::clock::{Mono, Now};
@@ -59,13 +60,6 @@ struct Common {
     login_failures: u32,
     output: Vec<u8>,
     events: VecDeque<Event>,
-}
-
-/// Whether the client said UTF8 (RFC 6856 2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Utf8 {
-    Silent,
-    Enabled,
 }
 
 impl Pop3 {

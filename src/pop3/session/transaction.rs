@@ -8,6 +8,7 @@ use crate::pop3::command::Number;
 use crate::pop3::maildrop::{Maildrop, SLICE_RECORDS};
 use crate::pop3::reply::{self, Code};
 use crate::pop3::retrieval::{Extent, Retrieval};
+use crate::pop3::shown::Shown;
 use crate::store::{self, Error};
 
 /// A session that is logged in.
@@ -141,16 +142,16 @@ impl Transaction {
             common.err(Text::MessageGone);
             return Ok(());
         };
-        let reader = match common.store.blob(record.blob) {
+        let message = match Shown::open(&common.store, &record, common.utf8) {
             Err(Error::NotFound(_)) => {
                 common.err(Text::MessageGone);
                 return Ok(());
             }
             opened => opened?,
         };
-        common.ok(Text::Octets(record.bytes));
+        common.ok(Text::Octets(message.bytes()));
         self.sending = Some(Sending::Message {
-            retrieval: Box::new(Retrieval::new(record, reader, extent)),
+            retrieval: Box::new(Retrieval::new(message, extent)),
             position,
             extent,
         });

@@ -1,4 +1,5 @@
-//! The bytes of a message as clients see them: the server's prefix, then the blob.
+//! The bytes of a message as clients see them: the server's prefix, then the blob; or a header made in place of them, then
+//! the body (RFC 6858).
 //!
 //! A literal is announced with its exact length and then produced in pieces. If reading fails in between, the rest is
 //! padded, so that the peer never takes message bytes for responses or the other way round.
@@ -41,6 +42,8 @@ impl Span {
 pub(in crate::imap::command) struct Content {
     prefix: Vec<u8>,
     blob: BlobReader,
+    /// Bytes of the blob that are not shown.
+    skipped: u64,
 }
 
 impl Content {
@@ -50,7 +53,19 @@ impl Content {
         Ok(Self {
             prefix: record.prefix.clone(),
             blob,
+            skipped: 0,
         })
+    }
+
+    /// Shows `header` in place of the message's own, which ends at `body_start` of the blob.
+    pub(in crate::imap::command) fn replace_header(&mut self, header: Vec<u8>, body_start: u64) {
+        self.prefix = header;
+        self.skipped = body_start.min(self.blob.bytes());
+    }
+
+    /// Bytes at the beginning of the blob that are not shown.
+    pub(in crate::imap::command) fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Length of the prefix.
@@ -62,7 +77,9 @@ impl Content {
     pub(in crate::imap::command) fn whole(&self) -> Span {
         Span {
             from: 0,
-            to: self.prefix_bytes().saturating_add(self.blob.bytes()),
+            to: self
+                .prefix_bytes()
+                .saturating_add(self.blob.bytes() - self.skipped),
         }
     }
 
@@ -88,7 +105,9 @@ impl Content {
     }
 
     fn read_blob(&mut self, from: u64, wanted: usize, out: &mut Vec<u8>) -> Result<usize> {
-        let offset = from.saturating_sub(self.prefix_bytes());
+        let offset = from
+            .saturating_sub(self.prefix_bytes())
+            .saturating_add(self.skipped);
         match self.blob.read_at(offset, wanted, out)? {
             0 if wanted > 0 => Err(Error::Fault("a blob is shorter than its record".into())),
             taken => Ok(taken),

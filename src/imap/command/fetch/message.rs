@@ -8,12 +8,14 @@ use crate::imap::command::fetch::{Needs, Plan};
 use crate::imap::session::Services;
 use crate::imap::session::state::Selected;
 use crate::imap::syntax::fetch::{FetchItem, Section, SectionItem, SectionPiece};
+use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::render::body::Form;
 use crate::imap::syntax::render::{body, envelope, flags, put, section};
 use crate::mail::date::DateTime;
-use crate::mail::mime::Summary;
+use crate::mail::mime::surrogate::{self, Surrogate};
+use crate::mail::mime::{Part, Summary};
 use crate::store::types::MessageRecord;
-use crate::store::{Error, Result};
+use crate::store::{Error, Result, Store};
 
 /// A message whose response is under way: its opening was written.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Answering {
 struct Parts {
     record: MessageRecord,
     summary: Summary,
+    /// What BODYSTRUCTURE tells, if it is not what the summary says.
+    structure: Option<Part>,
 }
 
 /// A literal whose length was announced.
@@ -55,16 +59,16 @@ impl Answering {
     /// Opens what the items need and, if that worked, begins the response.
     pub(super) fn begin(
         mut found: Found,
-        needs: Needs,
+        plan: &Plan,
         services: &Services,
         out: &mut Vec<u8>,
     ) -> Result<Self> {
         let record = found.record.take();
-        let content = match (&record, needs) {
-            (Some(record), Needs::Content) => Some(Content::open(&services.store, record)?),
-            _ => None,
+        let mut parts = record.map(Parts::new).transpose()?;
+        let content = match &mut parts {
+            Some(parts) => parts.open(plan, &services.store)?,
+            None => None,
         };
-        let parts = record.map(Parts::new).transpose()?;
         put!(out, "* {} FETCH (", found.seq);
         Ok(Self {
             found,
@@ -196,6 +200,7 @@ impl Answering {
         let layout = Layout {
             summary: &self.parts.as_ref()?.summary,
             prefix_bytes: content.prefix_bytes(),
+            skipped: content.skipped(),
             bytes: content.whole().to,
         };
         locate(section, layout)
@@ -272,10 +277,48 @@ impl Parts {
         let summary = Summary::decode(&record.summary).map_err(|error| {
             Error::Fault(format!("summary of message {}: {error}", record.serial))
         })?;
-        Ok(Self { record, summary })
+        Ok(Self {
+            record,
+            summary,
+            structure: None,
+        })
+    }
+
+    /// Opens the message if the items ask for its bytes, or if another one has to be shown in its place (RFC 6858).
+    fn open(&mut self, plan: &Plan, store: &Store) -> Result<Option<Content>> {
+        let summary = &self.summary;
+        if plan.dialect == Dialect::Utf7 {
+            if surrogate::is_needed(&summary.envelope, &self.record.prefix) {
+                return self.open_surrogate(store).map(Some);
+            }
+            if surrogate::has_global(&summary.body) {
+                self.structure = Some(surrogate::conventional(&summary.body));
+            }
+        }
+        match plan.needs {
+            Needs::Content => Content::open(store, &self.record).map(Some),
+            Needs::Record | Needs::Row => Ok(None),
+        }
+    }
+
+    /// Sizes, envelope and structure become those of the surrogate.
+    fn open_surrogate(&mut self, store: &Store) -> Result<Content> {
+        let mut content = Content::open(store, &self.record)?;
+        let body_start = self.summary.body.body_start;
+        let block = content.read_all(Span {
+            from: 0,
+            to: content.prefix_bytes().saturating_add(body_start),
+        })?;
+        let shown = Surrogate::new(&block, &self.summary);
+        content.replace_header(shown.header, body_start);
+        self.record.bytes = content.whole().to;
+        self.structure = Some(surrogate::conventional(&shown.body));
+        self.summary.envelope = shown.envelope;
+        Ok(content)
     }
 
     fn item(&self, item: &FetchItem, out: &mut Vec<u8>) {
+        let structure = self.structure.as_ref().unwrap_or(&self.summary.body);
         match item {
             FetchItem::InternalDate => {
                 let date = DateTime::utc(self.record.internal_date).to_imap();
@@ -288,11 +331,11 @@ impl Parts {
             }
             FetchItem::Body => {
                 out.extend_from_slice(b"BODY ");
-                body::body(out, &self.summary.body, Form::Body);
+                body::body(out, structure, Form::Body);
             }
             FetchItem::BodyStructure => {
                 out.extend_from_slice(b"BODYSTRUCTURE ");
-                body::body(out, &self.summary.body, Form::BodyStructure);
+                body::body(out, structure, Form::BodyStructure);
             }
             FetchItem::Flags
             | FetchItem::Uid

@@ -17,6 +17,7 @@ use crate::imap::session::task::{Step, Task};
 use crate::imap::session::{Services, tell};
 use crate::imap::syntax::command::{Access, Fetch, Numbering};
 use crate::imap::syntax::fetch::FetchItem;
+use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::response::{Code, Completion};
 use crate::mail::ids::ModSeq;
 use crate::store::Error;
@@ -36,6 +37,7 @@ struct Plan {
     changed_since: Option<ModSeq>,
     marks_seen: bool,
     needs: Needs,
+    dialect: Dialect,
 }
 
 /// How much of a message has to be read.
@@ -80,7 +82,7 @@ pub fn run(fetch: Fetch, ctx: &mut Ctx<'_>) -> Reply {
         Ok(ranges) => ranges,
         Err(beyond) => return Completion::bad(beyond.to_string()).into(),
     };
-    let plan = Plan::new(fetch, selected.access);
+    let plan = Plan::new(fetch, selected);
     if plan.items.contains(&FetchItem::ModSeq) {
         tell::enable_condstore(ctx.state, ctx.out);
     }
@@ -94,7 +96,7 @@ pub fn run(fetch: Fetch, ctx: &mut Ctx<'_>) -> Reply {
 }
 
 impl Plan {
-    fn new(fetch: Fetch, access: Access) -> Self {
+    fn new(fetch: Fetch, selected: &Selected) -> Self {
         let mut items = fetch.items;
         if fetch.numbering == Numbering::Uid && !items.contains(&FetchItem::Uid) {
             items.insert(0, FetchItem::Uid);
@@ -104,7 +106,8 @@ impl Plan {
         if changed_since.is_some() && !items.contains(&FetchItem::ModSeq) {
             items.push(FetchItem::ModSeq);
         }
-        let marks_seen = access == Access::ReadWrite && items.iter().any(FetchItem::marks_seen);
+        let marks_seen =
+            selected.access == Access::ReadWrite && items.iter().any(FetchItem::marks_seen);
         let needs = items.iter().map(needs).max().unwrap_or(Needs::Row);
         Self {
             items,
@@ -112,6 +115,7 @@ impl Plan {
             changed_since: changed_since.and_then(ModSeq::new),
             marks_seen,
             needs,
+            dialect: selected.user.enabled.dialect,
         }
     }
 }
@@ -163,7 +167,7 @@ impl FetchTask {
     }
 
     fn open(&mut self, found: Found, services: &Services, out: &mut Vec<u8>) {
-        match Answering::begin(found, self.plan.needs, services, out) {
+        match Answering::begin(found, &self.plan, services, out) {
             Ok(message) => self.message = Some(Box::new(message)),
             Err(Error::NotFound(_)) => self.trouble.gone = true,
             Err(error) => {

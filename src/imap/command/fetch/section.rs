@@ -14,6 +14,8 @@ pub(super) struct Layout<'a> {
     pub summary: &'a Summary,
     /// Length of the prefix.
     pub prefix_bytes: u64,
+    /// Bytes at the beginning of the blob that are not shown.
+    pub skipped: u64,
     /// Length of prefix and blob.
     pub bytes: u64,
 }
@@ -37,7 +39,8 @@ fn locate_in_message(piece: &SectionPiece, layout: Layout<'_>) -> Span {
     };
     let header_bytes = layout
         .prefix_bytes
-        .saturating_add(layout.summary.body.body_start);
+        .saturating_add(layout.summary.body.body_start)
+        .saturating_sub(layout.skipped);
     match piece {
         SectionPiece::Whole => whole,
         SectionPiece::Header
@@ -67,8 +70,13 @@ fn locate_in_part(piece: &SectionPiece, part: &Part) -> Option<(u64, u64)> {
 impl Layout<'_> {
     /// A span given by offsets in the blob.
     fn span(self, from: u64, to: u64) -> Span {
-        let to = self.prefix_bytes.saturating_add(to).min(self.bytes);
-        let from = self.prefix_bytes.saturating_add(from).min(to);
+        let shown = |offset: u64| {
+            self.prefix_bytes
+                .saturating_add(offset)
+                .saturating_sub(self.skipped)
+        };
+        let to = shown(to).min(self.bytes);
+        let from = shown(from).min(to);
         Span { from, to }
     }
 }
@@ -112,6 +120,7 @@ mod tests {
         let layout = Layout {
             summary,
             prefix_bytes: 1000,
+            skipped: 0,
             bytes: 1160,
         };
         let part = numbers.iter().filter_map(|n| NonZeroU32::new(*n)).collect();

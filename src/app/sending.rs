@@ -2,20 +2,27 @@
 
 use std::time::Duration;
 
+use tokio::time::interval;
+
 use super::World;
 use super::upkeep::every;
 use crate::config::Settings;
 use crate::net::driver::Shared;
-use crate::net::shutdown::Shutdown;
+use crate::net::https;
+use crate::net::shutdown::{Phase, Shutdown};
 use crate::queue::desk::Desk;
 use crate::queue::hosts::Finder;
 use crate::queue::routes::Routes;
+use crate::queue::sts::Sts;
 use crate::queue::worker::Worker;
 use crate::store::Store;
 use crate::trust::signing::Keyring;
 
 /// How often it is looked whether the queue's clock has to be saved.
 const CLOCK_INTERVAL: Duration = Duration::from_mins(5);
+
+/// How often it is looked whether a policy of MTA-STS is to be fetched again.
+const POLICIES_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Starts it. Without anybody to ask for names, mail waits.
 pub(super) fn start(
@@ -28,10 +35,18 @@ pub(super) fn start(
     let Some(resolver) = world.resolver else {
         return;
     };
+    let mut finder = Finder::new(resolver.clone(), vec![settings.hostname.clone()]);
+    match Sts::new(resolver, world.outbound.clone(), store.clone(), https::PORT) {
+        Ok(sts) => {
+            finder = finder.with_sts(sts.clone());
+            refresh_policies(sts, shared, shutdown);
+        }
+        Err(error) => tracing::error!(%error, "MTA-STS policies are not heeded"),
+    }
     let worker = Worker {
         desk: desk.clone(),
         store: store.clone(),
-        finder: Finder::new(resolver, vec![settings.hostname.clone()]),
+        finder,
         routes: Routes::new(settings.relay.clone()),
         outbound: world.outbound,
         keyring: Keyring::open(store, &settings.domains),
@@ -46,6 +61,24 @@ pub(super) fn start(
     every(CLOCK_INTERVAL, shared, shutdown, move |now| {
         if let Err(error) = desk.keep_clock(now) {
             tracing::warn!(%error, "the queue's clock was not saved");
+        }
+    });
+}
+
+/// RFC 8461 10.2: policies that are kept stay fresh, also while no mail goes there.
+fn refresh_policies(sts: Sts, shared: &Shared, shutdown: &Shutdown) {
+    let (clock, mut token) = (shared.clock.clone(), shutdown.token());
+    tokio::spawn(async move {
+        let mut ticks = interval(POLICIES_INTERVAL);
+        loop {
+            let refresh = async {
+                ticks.tick().await;
+                sts.refresh(clock.now()).await;
+            };
+            tokio::select! {
+                () = token.reached(Phase::Draining) => return,
+                () = refresh => {}
+            }
         }
     });
 }

@@ -87,11 +87,8 @@ fn say_records(
         }
         output.line(&format!("; {}", publish::note(record, language)))?;
         // Lines that cannot be pasted as they are.
-        let front = match record.data {
-            Data::Address => "; ",
-            _ if record.kind == "PTR" => "; ",
-            _ => "",
-        };
+        let is_known = record.data != Data::Address && record.kind != "PTR";
+        let front = if is_known { "" } else { "; " };
         let (name, kind) = (&record.name, record.kind);
         let data = record.in_zone(language);
         output.line(&format!("{front}{name}. IN {kind} {data}"))?;

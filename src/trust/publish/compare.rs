@@ -287,13 +287,11 @@ fn dmarc<'a>(record: &Record, seen: &'a Seen) -> Compared<'a> {
     let mut all = texts(record, seen)?;
     all.retain(|text| version(text).as_deref() == Some("DMARC1"));
     let [only] = all.as_slice() else {
-        return Ok(match all.first() {
-            None => missing(),
-            Some(_) => {
-                let found = all.join(", ");
-                (State::Wrong, Todo::Replace { found })
-            }
-        });
+        if all.is_empty() {
+            return Ok(missing());
+        }
+        let found = all.join(", ");
+        return Ok((State::Wrong, Todo::Replace { found }));
     };
     Ok(match tag(only, "p").as_deref() {
         Some("quarantine" | "reject") => fine(),

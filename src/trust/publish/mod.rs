@@ -262,8 +262,16 @@ impl Record {
             Data::Address => words::public_address(language).to_owned(),
             Data::Txt(text) | Data::Plain(text) => text.clone(),
             Data::Tlsa(digest) => {
-                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("3 1 1 {hex}")
+                let mut value = "3 1 1 ".to_owned();
+                for byte in digest {
+                    let digits = [byte >> 4, byte & 15].map(u32::from);
+                    value.extend(
+                        digits
+                            .into_iter()
+                            .filter_map(|one| char::from_digit(one, 16)),
+                    );
+                }
+                value
             }
             Data::Name(host) => format!("{host}."),
         }

@@ -76,7 +76,7 @@ pub(super) fn lacks(
         || (!addresses.is_empty() && addresses.iter().all(|address| has(&literal(*address))));
     words(ways)
         .into_iter()
-        .filter(|word| !has(word) && !(word == "mx" && names_host))
+        .filter(|word| !(has(word) || word == "mx" && names_host))
         .filter(|word| {
             let target = word.strip_prefix("include:");
             !target.is_some_and(|target| has(&format!("redirect={target}")))

@@ -241,6 +241,10 @@ fn each_fault_has_its_instruction() {
         "lets everybody send",
         "erlaubt jedem das Senden",
     );
+}
+
+#[test]
+fn each_faulty_text_has_its_instruction() {
     check(
         "some-verification=1",
         "v=spf1 mx -all",

@@ -62,7 +62,13 @@ struct Ring {
     store: Store,
     domains: Vec<Domain>,
     /// Keys ready to sign, with the row of the store that they come from.
-    ready: Mutex<BTreeMap<Domain, (Vec<u8>, Arc<Signers>)>>,
+    ready: Mutex<BTreeMap<Domain, Ready>>,
+}
+
+#[derive(Debug)]
+struct Ready {
+    row: Vec<u8>,
+    signers: Arc<Signers>,
 }
 
 impl Keyring {
@@ -123,7 +129,7 @@ impl Keyring {
         if set.next.is_some() {
             return Ok(false);
         }
-        let pair = self.make(domain, &set, now)?;
+        let pair = make(domain, &set.bases(), now)?;
         self.change(domain, now, |set| set.add(pair.clone()))
     }
 
@@ -156,17 +162,19 @@ impl Keyring {
     fn signers(&self, domain: &Domain, now: Now) -> Result<Arc<Signers>, Error> {
         let (row, set) = self.set(domain, now)?;
         let mut ready = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, signers)) = ready.get(domain)
-            && *known == row
-        {
-            return Ok(Arc::clone(signers));
+        if let Some(known) = ready.get(domain).filter(|known| known.row == row) {
+            return Ok(Arc::clone(&known.signers));
         }
         let signers = set.active.signers().map_err(|cause| Error::Keys {
             domain: domain.clone(),
             cause,
         })?;
         let signers = Arc::new(signers);
-        ready.insert(domain.clone(), (row, Arc::clone(&signers)));
+        let now_ready = Ready {
+            row,
+            signers: Arc::clone(&signers),
+        };
+        ready.insert(domain.clone(), now_ready);
         Ok(signers)
     }
 
@@ -180,24 +188,13 @@ impl Keyring {
             return Ok((row, set));
         }
         tracing::info!(%domain, "making keys for DKIM");
-        let pair =
-            keys::Pair::make(rotation::base(now.stamp(), &[])).map_err(|cause| Error::Keys {
-                domain: domain.clone(),
-                cause,
-            })?;
+        let pair = make(domain, &[], now)?;
         let new = KeySet::new(pair).encode();
         // Whoever came first wins, so that what was shown once stays right.
         self.0.store.replace_setting(&name(domain), None, &new)?;
         let row = self.row(domain)?.unwrap_or(new);
         let set = parse(domain, &row)?;
         Ok((row, set))
-    }
-
-    fn make(&self, domain: &Domain, set: &KeySet, now: Now) -> Result<keys::Pair, Error> {
-        keys::Pair::make(rotation::base(now.stamp(), &set.bases())).map_err(|cause| Error::Keys {
-            domain: domain.clone(),
-            cause,
-        })
     }
 
     /// Changes the keys by `change`, which says whether it did something.
@@ -227,6 +224,14 @@ impl Keyring {
     fn row(&self, domain: &Domain) -> store::Result<Option<Vec<u8>>> {
         self.0.store.snapshot()?.setting(&name(domain))
     }
+}
+
+/// New keys, with other selectors than those that are taken.
+fn make(domain: &Domain, taken: &[String], now: Now) -> Result<keys::Pair, Error> {
+    keys::Pair::make(rotation::base(now.stamp(), taken)).map_err(|cause| Error::Keys {
+        domain: domain.clone(),
+        cause,
+    })
 }
 
 fn parse(domain: &Domain, row: &[u8]) -> Result<KeySet, Error> {

@@ -89,15 +89,34 @@ fn the_vector_of_rfc_8463_comes_out() {
     );
 }
 
-/// One test makes keys for all that needs some, since that takes long.
-#[test]
-fn keys_are_made_sign_and_give_way() {
+/// A keyring of a store of its own, with the records of its keys.
+fn home() -> (Store, Keyring, String) {
     let store = Store::in_memory(&Options::default()).unwrap();
     let keyring = open(&store);
-    let home = domain("home.test");
-    assert_eq!(keyring.waiting().unwrap(), []);
+    let records = zone(&keyring, "home.test", at(NOW));
+    (store, keyring, records)
+}
 
-    // Mail of others leaves as it is, and makes no keys.
+/// What passes if both keys with that base do.
+fn both(base: &str) -> String {
+    format!(
+        "header.d=home.test header.s={base}r header.b=* dkim=pass header.d=home.test \
+         header.s={base}e header.b=*"
+    )
+}
+
+fn places(keyring: &Keyring, now: Now) -> String {
+    let published = keyring.published(&domain("home.test"), now).unwrap();
+    let words = published
+        .iter()
+        .map(|key| format!("{} {:?}", key.selector, key.place));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn mail_of_others_leaves_as_it_is_and_makes_no_keys() {
+    let store = Store::in_memory(&Options::default()).unwrap();
+    let keyring = open(&store);
     for mail in [
         "From: x@other.test\r\n\r\n",
         "To: x@home.test\r\n\r\n",
@@ -106,31 +125,25 @@ fn keys_are_made_sign_and_give_way() {
     ] {
         assert_eq!(signed(&keyring, mail, 10, at(NOW)), mail);
     }
-    assert_eq!(
-        store.snapshot().unwrap().setting("dkim/home.test"),
-        Ok(None)
-    );
+    let row = store.snapshot().unwrap().setting("dkim/home.test");
+    assert_eq!(row, Ok(None));
+    let stranger = keyring.published(&domain("other.test"), at(NOW));
+    assert!(matches!(stranger, Err(Error::Stranger(_))));
+}
 
+#[test]
+fn a_signature_holds_and_covers_what_people_see() {
+    let (_, keyring, records) = home();
+    let start = "h20261122r._domainkey.home.test TXT \"v=DKIM1; k=rsa; p=MIIB";
+    assert!(records.starts_with(start), "{records}");
     let whole = signed(&keyring, MAIL, usize::MAX, at(NOW));
-    let records = zone(&keyring, "home.test", at(NOW));
-    assert!(
-        records.starts_with("h20261122r._domainkey.home.test TXT \"v=DKIM1; k=rsa; p=MIIB"),
-        "{records}"
-    );
-    let both = |base: &str| {
-        format!(
-            "header.d=home.test header.s={base}r header.b=* dkim=pass header.d=home.test header.s={base}e header.b=*"
-        )
-    };
     assert_eq!(passes(&records, &whole), both("h20261122"));
     assert!(whole.lines().all(|line| line.len() <= 78), "{whole}");
-    assert!(!whole.contains("l="), "{whole}");
+    assert!(!whole.contains(" l="), "{whole}");
     for cut in [1, 7, 100] {
         let pieces = signed(&keyring, MAIL, cut, at(NOW));
         assert_eq!(passes(&records, &pieces), both("h20261122"), "cut at {cut}");
     }
-
-    // What people see cannot be changed, and none of it added.
     for (from, to) in [
         ("Hello  you", "Hello thou"),
         ("Subject: twice", "Subject: thrice"),
@@ -143,79 +156,68 @@ fn keys_are_made_sign_and_give_way() {
         assert_ne!(changed, whole);
         assert_eq!(passes(&records, &changed), "", "{from} -> {to}");
     }
-    // White space and what is added in front may.
-    let passed_on = format!(
-        "Received: from here\r\n{}",
-        whole.replace("Hello  you ", "Hello you")
-    );
+    // White space, and what is added in front, may change.
+    let respaced = whole.replace("Hello  you ", "Hello you");
+    let passed_on = format!("Received: from here\r\n{respaced}");
     assert_eq!(passes(&records, &passed_on), both("h20261122"));
+    // Without a clock nothing is dated.
+    let mut unset = Clock::virtual_at(Wall(0)).now();
+    unset.wall = None;
+    let undated = signed(&keyring, MAIL, 100, unset);
+    assert!(!undated.contains(" t="), "{undated}");
+    assert_eq!(passes(&records, &undated), both("h20261122"));
+}
 
+#[test]
+fn new_keys_take_over_when_they_are_told_to() {
+    let (store, keyring, records) = home();
+    let home = domain("home.test");
+    let before = signed(&keyring, MAIL, 100, at(NOW));
     // Another keyring of the same store has the same keys.
     let other = open(&store);
     assert_eq!(zone(&other, "home.test", at(NOW)), records);
+    assert_eq!(keyring.waiting().unwrap(), []);
+    assert!(!keyring.switch(&home, at(NOW)).unwrap());
 
-    // New keys are shown, and sign only after the switch.
     assert!(other.rotate(&home, at(NOW)).unwrap());
     assert!(!keyring.rotate(&home, at(NOW)).unwrap());
-    assert_eq!(keyring.waiting().unwrap(), [home.clone()]);
-    let places = |now| {
-        let published = keyring.published(&home, now).unwrap();
-        let words = published
-            .iter()
-            .map(|key| format!("{} {:?}", key.selector, key.place));
-        words.collect::<Vec<_>>().join(", ")
-    };
-    assert_eq!(
-        places(at(NOW)),
-        "h20261122br Next, h20261122be Next, h20261122r Active, h20261122e Active"
-    );
-    assert_eq!(
-        passes(&records, &signed(&keyring, MAIL, 100, at(NOW))),
-        both("h20261122")
-    );
+    assert_eq!(keyring.waiting().unwrap(), std::slice::from_ref(&home));
+    let shown = "h20261122br Next, h20261122be Next, h20261122r Active, h20261122e Active";
+    assert_eq!(places(&keyring, at(NOW)), shown);
+    let meanwhile = signed(&keyring, MAIL, 100, at(NOW));
+    assert_eq!(passes(&records, &meanwhile), both("h20261122"));
+
     assert!(other.switch(&home, at(NOW)).unwrap());
-    assert!(!keyring.switch(&home, at(NOW)).unwrap());
     assert_eq!(keyring.waiting().unwrap(), []);
     let records = zone(&keyring, "home.test", at(NOW));
     let after = signed(&keyring, MAIL, 100, at(NOW));
     assert_eq!(passes(&records, &after), both("h20261122b"));
     // Mail on its way still passes.
-    assert_eq!(passes(&records, &whole), both("h20261122"));
-    assert_eq!(
-        places(at(NOW)),
-        "h20261122br Active, h20261122be Active, h20261122r Old, h20261122e Old"
-    );
+    assert_eq!(passes(&records, &before), both("h20261122"));
+}
+
+#[test]
+fn old_keys_stay_for_a_while() {
+    let (store, keyring, _) = home();
+    let home = domain("home.test");
+    assert!(keyring.rotate(&home, at(NOW)).unwrap());
+    assert!(keyring.switch(&home, at(NOW)).unwrap());
+    let all = "h20261122br Active, h20261122be Active, h20261122r Old, h20261122e Old";
     let day = |days: i64| at(Wall(NOW.0 + days * 86_400));
-    assert_eq!(places(day(OLD_KEYS_DAYS)), places(at(NOW)));
-    assert_eq!(
-        places(day(OLD_KEYS_DAYS + 1)),
-        "h20261122br Active, h20261122be Active"
-    );
-    // Without a clock nothing is forgotten, and nothing is dated.
+    assert_eq!(places(&keyring, day(OLD_KEYS_DAYS)), all);
+    let active = "h20261122br Active, h20261122be Active";
+    assert_eq!(places(&keyring, day(OLD_KEYS_DAYS + 1)), active);
+    // Without a clock nothing is forgotten.
     let mut unset = Clock::virtual_at(Wall(0)).now();
     unset.wall = None;
-    assert_eq!(places(unset), places(at(NOW)));
-    let undated = signed(&keyring, MAIL, 100, unset);
-    assert!(!undated.contains(" t="), "{undated}");
-    assert_eq!(passes(&records, &undated), both("h20261122b"));
+    assert_eq!(places(&keyring, unset), all);
 
-    assert!(matches!(
-        keyring.published(&domain("other.test"), at(NOW)),
-        Err(Error::Stranger(_))
-    ));
-    // Nothing of the keys is in what is printed of them.
-    let row = store
-        .snapshot()
-        .unwrap()
-        .setting("dkim/home.test")
-        .unwrap()
-        .unwrap();
-    let set = KeySet::decode(&row).unwrap();
+    // Nothing of the keys is in what is printed of them, and all of it in the row.
+    let row = store.snapshot().unwrap().setting("dkim/home.test");
+    let set = KeySet::decode(&row.unwrap().unwrap()).unwrap();
     assert!(format!("{set:?}").contains("rsa: ***"));
-    assert_eq!(
-        KeySet::decode(&set.encode()).unwrap().encode(),
-        set.encode()
-    );
+    let again = KeySet::decode(&set.encode()).unwrap();
+    assert_eq!(again.encode(), set.encode());
     assert!(KeySet::decode(b"{}").is_err());
 }
 

@@ -222,7 +222,16 @@ fn neutral(why: &Error) -> Outcome {
     match why {
         Error::Dkim(DkimError::FailedBodyHashMatch) => Outcome::Fail,
         Error::Dkim(DkimError::SignatureLength) => Outcome::Policy,
-        _ => Outcome::Neutral,
+        Error::Dkim(_)
+        | Error::Dkim2(_)
+        | Error::Dns(_)
+        | Error::Crypto(_)
+        | Error::Io(_)
+        | Error::ParseError
+        | Error::MissingParameters
+        | Error::NoHeadersFound
+        | Error::Base64
+        | Error::NotAligned => Outcome::Neutral,
     }
 }
 

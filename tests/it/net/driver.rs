@@ -74,9 +74,9 @@ impl Rig {
 #[tokio::test]
 async fn pipelined_lines_are_answered_in_order() {
     let mut rig = rig();
-    rig.send("echo one\necho two\nauth alice\necho three\nauth bob\nquit\n")
+    rig.send("echo one\necho two\nauth alice\necho three\nauth bob\nverify x@y.z\nquit\n")
         .await;
-    rig.expect("hello\none\ntwo\ngranted\nthree\nnot granted\nbye")
+    rig.expect("hello\none\ntwo\ngranted\nthree\nnot granted\ntemperror\nbye")
         .await;
     let mut rest = String::new();
     rig.client.read_to_string(&mut rest).await.unwrap();

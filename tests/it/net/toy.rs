@@ -18,7 +18,7 @@ use heimpost::net::ca::Subject;
 use heimpost::net::driver::{Deadlines, Open, Shared};
 use heimpost::net::gate::Gate;
 use heimpost::net::tls::{Certificate, Tls};
-use heimpost::trust::verify::Judge;
+use heimpost::trust::verify::{self, Digest, Judge};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -107,6 +107,16 @@ impl Toy {
                 password: Secret::new(String::new()),
                 from: "127.0.0.1".parse().unwrap(),
             })),
+            "verify" => {
+                let mut message = Digest::default();
+                message.push(format!("From: {rest}\r\n\r\n").as_bytes());
+                self.ask(Event::Verify(Box::new(verify::Request {
+                    peer: [192, 0, 2, 1].into(),
+                    helo: "toy".to_owned(),
+                    from: None,
+                    message: message.finish(),
+                })));
+            }
             "timer" => self.deadline = Some(now.mono + Duration::from_millis(5)),
             "panic" => panic!("as told"),
             "deaf" => {

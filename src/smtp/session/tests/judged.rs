@@ -2,7 +2,8 @@
 
 use super::super::*;
 use super::house::{House, house};
-use crate::trust::verify::{Dmarc, Identity, Outcome, Policy, Spf, Verdict};
+use crate::trust::verify::Outcome::{self, Fail, TempError};
+use crate::trust::verify::{Dmarc, Identity, Policy, Spf, Verdict};
 
 const MAIL: &str = "Authentication-Results: mail.home.test; dkim=pass\r\n\
     Authentication-Results: mx.other.test; dkim=pass\r\nFrom: x@y.z\r\n\r\nHello\r\n";
@@ -77,7 +78,6 @@ fn a_failure_is_met_as_the_domain_asks() {
         assert_eq!(found, counts, "{checking:?} {outcome:?} {policy:?}");
         assert_eq!(house.code("MAIL FROM:<>"), "250");
     };
-    use Outcome::{Fail, TempError};
     check(
         Checking::Obey,
         Fail,
@@ -138,7 +138,7 @@ fn who_is_on_this_machine_is_not_judged() {
 #[test]
 fn what_looks_forged_is_not_confirmed() {
     for (policy, expected) in [(Policy::None, 1), (Policy::Quarantine, 0)] {
-        let mut house = judging(Checking::Obey, verdict(Outcome::Fail, policy));
+        let mut house = judging(Checking::Obey, verdict(Fail, policy));
         house.say(
             b"EHLO c\r\nMAIL FROM:<x@y.z>\r\nRCPT TO:<anna@home.test> NOTIFY=SUCCESS\r\nDATA\r\n",
         );

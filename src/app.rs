@@ -26,6 +26,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::auth::Auth;
+use crate::cli::Context;
 use crate::cli::connect::{open_desk, store_options};
 use crate::clock::Clock;
 use crate::config::{Settings, TlsSource};
@@ -137,8 +138,8 @@ impl World {
     }
 }
 
-/// Makes the control socket's handler for an open store.
-pub type MakeHandler = fn(&Store, &Settings, &Clock, &Remote) -> Handler;
+/// Makes the control socket's handler for an open store and its queue.
+pub type MakeHandler = fn(Context) -> Handler;
 
 /// Runs the daemon until a signal stops it. `ready` is told the addresses once every port is bound.
 pub fn run(
@@ -215,6 +216,7 @@ impl App {
             clock: clock.clone(),
             counters: counters.clone(),
             tally: tally.clone(),
+            desk: desk.clone(),
             limiter: limiter.clone(),
             services: Vec::new(),
             tls: Arc::clone(&tls),
@@ -236,8 +238,15 @@ impl App {
         };
         let shutdown = Shutdown::new();
         let addresses = bound.addresses();
-        let panel = panel.follow(&store, settings, &shared, &shutdown);
-        let handler = make_handler(&store, settings, &clock, &panel);
+        let panel = panel.follow((&store, &desk), settings, &shared, &shutdown);
+        let handler = make_handler(Context {
+            store: store.clone(),
+            auth: Auth::new(store.clone()),
+            settings: settings.clone(),
+            clock,
+            panel: Some(panel.clone()),
+            desk: Some(desk.clone()),
+        });
         tokio::spawn(control.serve(handler, counters, shutdown.token()));
         upkeep::start(&store, settings, &shared, &shutdown);
         if let Some(resolver) = world.resolver.clone() {

@@ -20,13 +20,19 @@ pub const QUIET_FOR: Duration = Duration::from_hours(24);
 /// How long the setup window is open after a long hold.
 pub const SETUP_FOR: Duration = Duration::from_mins(10);
 
-/// Trouble that is no matter of storage.
+/// Trouble that is no matter of storage; the greatest is nearest to the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
     /// The clock is not set: certificates cannot be judged, and nothing is deleted by age.
     Clock,
     /// The certificate has expired or will soon, or a new one cannot be used.
     Certificate,
+    /// Mail to others does not get out.
+    Delivery,
+    /// The name servers do not answer.
+    Dns,
+    /// There is no way out of the house.
+    Network,
 }
 
 impl Trouble {
@@ -34,6 +40,9 @@ impl Trouble {
         match self {
             Self::Clock => "the clock is not set",
             Self::Certificate => "the certificate runs out, or the new one cannot be used",
+            Self::Delivery => "mail to others does not get out; `heimpost status` says why",
+            Self::Dns => "mail to others does not get out: the name servers (DNS) do not answer",
+            Self::Network => "mail to others does not get out: there is no network",
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use super::upkeep::outward;
 use crate::cli::room::hook;
 use crate::clock::{Clock, Mono, Now};
 use crate::config::{PanelSettings, Settings};
@@ -24,6 +25,7 @@ use crate::net::shutdown::{Phase, Shutdown, Token};
 use crate::net::tls::Tls;
 use crate::panel::remote::Happening;
 use crate::panel::{Action, Manner, Policy, Remote, Trouble};
+use crate::queue::desk::{Desk, Diagnosis};
 use crate::room;
 use crate::space;
 use crate::store::types::{Language, Level};
@@ -63,7 +65,7 @@ impl Started {
     /// Shows the state of this store from now on, until the daemon stops.
     pub(super) fn follow(
         self,
-        store: &Store,
+        (store, desk): (&Store, &Desk),
         settings: &Settings,
         shared: &Shared,
         shutdown: &Shutdown,
@@ -75,6 +77,7 @@ impl Started {
             remote: self.remote.clone(),
             hook: hook(store, settings, &shared.clock),
             store: store.clone(),
+            desk: desk.clone(),
             clock: shared.clock.clone(),
             counters: shared.counters.clone(),
             tls: Arc::clone(&shared.tls),
@@ -91,6 +94,7 @@ struct Follower {
     remote: Remote,
     hook: room::Hook,
     store: Store,
+    desk: Desk,
     clock: Clock,
     counters: Counters,
     tls: Arc<Tls>,
@@ -125,14 +129,14 @@ impl Follower {
 
     /// Looks at the state of the house and shows it.
     async fn look(&self) {
-        let (store, now) = (self.store.clone(), self.clock.now());
-        let level = spawn_blocking(move || level(&store, now)).await;
-        let level = level.unwrap_or_else(|_| {
+        let (store, desk, now) = (self.store.clone(), self.desk.clone(), self.clock.now());
+        let look = move || (level(&store, now), sending_trouble(&desk, now));
+        let (level, sending) = spawn_blocking(look).await.unwrap_or_else(|_| {
             self.counters.panicked();
             tracing::error!("looking at the state panicked");
-            Level::Fault
+            (Level::Fault, None)
         });
-        let trouble = self.trouble(now);
+        let trouble = self.trouble(now).max(sending);
         self.remote
             .change(|policy| policy.handle_state(level, trouble, now.mono));
     }
@@ -212,6 +216,17 @@ fn level(store: &Store, now: Now) -> Level {
             Level::Fault
         }
     }
+}
+
+/// What is wrong with sending. Without a way out of the house, that is the cause of all else.
+fn sending_trouble(desk: &Desk, now: Now) -> Option<Trouble> {
+    let diagnosis = desk.figures(now).diagnosis?;
+    Some(match diagnosis {
+        Diagnosis::Login(_) => Trouble::Delivery,
+        _ if outward().is_none() => Trouble::Network,
+        Diagnosis::Names => Trouble::Dns,
+        Diagnosis::Port25 | Diagnosis::Smarthost(_) | Diagnosis::Stuck => Trouble::Delivery,
+    })
 }
 
 fn in_words(action: Action) -> &'static str {

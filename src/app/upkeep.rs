@@ -207,7 +207,7 @@ pub(super) fn addresses(listen: &Listen) -> BTreeSet<IpAddr> {
 
 /// Our address on the way out. Connecting a datagram socket only looks up the route; nothing is sent. IPv6 addresses
 /// change by the day for privacy and are left out.
-fn outward() -> Option<IpAddr> {
+pub(super) fn outward() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     // RFC 5737: an address of nobody.
     socket.connect("192.0.2.1:9").ok()?;

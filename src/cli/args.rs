@@ -9,6 +9,7 @@ use super::account::Add;
 use super::export::Kind;
 use super::import::Source;
 use super::operation::{Format, Operation, Password};
+use super::queue::{Deed, Which};
 use super::{Failure, Result, dns, room};
 use crate::mail::secret::Secret;
 
@@ -47,6 +48,9 @@ pub enum Command {
     /// App passwords, one per device
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Mail that waits to be sent to other servers
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Show how the box and its store are
     Status(Listing),
     /// Check every invariant of the store; changes nothing
@@ -260,6 +264,30 @@ pub enum DnsCommand {
     },
 }
 
+/// `queue ...`
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List the mails, and why each waits
+    List(Listing),
+    /// Try mails at once, held or not
+    Retry(Mails),
+    /// Keep mails back until they are retried
+    Hold(Mails),
+    /// Take mails out; their senders are not told
+    Remove(Mails),
+}
+
+/// Which mails of the queue.
+#[derive(Debug, Args)]
+pub struct Mails {
+    /// Their numbers, as `queue list` shows them
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    ids: Vec<u64>,
+    /// All that are in the queue
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+}
+
 /// `panel ...`
 #[derive(Debug, Subcommand)]
 pub enum PanelCommand {
@@ -335,6 +363,7 @@ impl Command {
             Self::Alias(command) => command.into_operation(),
             Self::Device(command) => command.into_operation(),
             Self::Dns(command) => Operation::Dns(command.into_task()),
+            Self::Queue(command) => command.into_operation(),
             Self::Status(listing) => Operation::Status(listing.format()),
             Self::Check(listing) => Operation::Check(listing.format()),
             Self::Recount => Operation::Recount,
@@ -457,6 +486,23 @@ impl DeviceCommand {
             },
             Self::Revoke { account, name } => Operation::DeviceRevoke { account, name },
         }
+    }
+}
+
+impl QueueCommand {
+    fn into_operation(self) -> Operation {
+        let (deed, mails) = match self {
+            Self::List(listing) => return Operation::QueueList(listing.format()),
+            Self::Retry(mails) => (Deed::Retry, mails),
+            Self::Hold(mails) => (Deed::Hold, mails),
+            Self::Remove(mails) => (Deed::Remove, mails),
+        };
+        let which = if mails.all {
+            Which::All
+        } else {
+            Which::These(mails.ids)
+        };
+        Operation::Queue { deed, which }
     }
 }
 

@@ -14,7 +14,6 @@ use crate::config::Settings;
 use crate::delivery::route::Router;
 use crate::maillog::Tally;
 use crate::net::control::{self, Connection, Handler, Replies};
-use crate::panel::Remote;
 use crate::queue::desk::{self, Desk};
 use crate::queue::routes::Routes;
 use crate::store::{Error, Options, Store};
@@ -55,14 +54,7 @@ pub fn run(
 }
 
 /// The daemon's end: runs each request on the open store and sends back what it says.
-pub fn handler(store: &Store, settings: &Settings, clock: &Clock, panel: &Remote) -> Handler {
-    let context = Context {
-        store: store.clone(),
-        auth: Auth::new(store.clone()),
-        settings: settings.clone(),
-        clock: clock.clone(),
-        panel: Some(panel.clone()),
-    };
+pub fn handler(context: Context) -> Handler {
     control::handler(move |request, replies| answer(request, &context, replies))
 }
 
@@ -191,6 +183,7 @@ fn open(operation: &Operation, settings: &Settings, clock: &Clock) -> Result<Con
         settings: settings.clone(),
         clock: clock.clone(),
         panel: None,
+        desk: None,
     })
 }
 

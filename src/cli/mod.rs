@@ -10,6 +10,7 @@ pub mod connect;
 pub mod operation;
 pub mod output;
 pub mod panel;
+pub mod queue;
 
 mod alias;
 pub mod backup;
@@ -28,7 +29,9 @@ use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::mail::address::Address;
+use crate::maillog::Tally;
 use crate::panel::Remote;
+use crate::queue::desk::Desk;
 use crate::store::types::Account;
 use crate::store::{Snapshot, Store};
 
@@ -45,6 +48,26 @@ pub struct Context {
     pub clock: Clock,
     /// The panel, in the daemon.
     pub panel: Option<Remote>,
+    /// The queue, in the daemon.
+    pub desk: Option<Desk>,
+}
+
+impl Context {
+    /// The daemon's queue, or the one that lies in the store.
+    fn desk(&self) -> Result<Desk> {
+        match &self.desk {
+            Some(desk) => Ok(desk.clone()),
+            None => {
+                let (tally, now) = (Tally::default(), self.clock.now());
+                Ok(connect::open_desk(
+                    &self.store,
+                    &self.settings,
+                    &tally,
+                    now,
+                )?)
+            }
+        }
+    }
 }
 
 /// Why a command did not do what it was asked for.

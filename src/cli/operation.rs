@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Context, Output, Result, account, alias, backup, check, device, dns, export, import, panel,
-    room, status,
+    queue, room, status,
 };
 use crate::mail::secret::Secret;
 
@@ -140,6 +140,15 @@ pub enum Operation {
         /// As what.
         kind: export::Kind,
     },
+    /// `queue list`
+    QueueList(Format),
+    /// `queue retry`, `queue hold`, `queue remove`
+    Queue {
+        /// What is done.
+        deed: queue::Deed,
+        /// With which mails.
+        which: queue::Which,
+    },
     /// `panel watch`
     PanelWatch,
     /// `panel press`
@@ -196,6 +205,8 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         Operation::Export { account, dir, kind } => {
             export::export(account, dir, *kind, context, output)
         }
+        Operation::QueueList(format) => queue::list(*format, context, output),
+        Operation::Queue { deed, which } => queue::act(*deed, which, context, output),
         Operation::PanelWatch => panel::watch(context, output),
         Operation::PanelPress { hold_seconds } => panel::press(*hold_seconds, context, output),
     }

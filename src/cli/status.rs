@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 
 use super::operation::Format;
 use super::output::{bytes_in_words, table};
+use super::queue::{said, span};
 use super::{Context, Output, Result};
 use crate::mail::address::ReversePath;
+use crate::queue::desk::{Diagnosis, Figures};
 use crate::space::words::{self, Whose};
 use crate::space::{self, House, State};
 use crate::store::Health;
 use crate::store::space::Space;
+use crate::store::spool::{SpoolMail, SpoolStage};
 use crate::store::types::{Account, Language, Level, Usage, Waiting};
 
 /// What is shown.
@@ -24,6 +27,9 @@ struct Facts {
     house: House,
     /// Whose mail waits outside, for each account of the house.
     waiting: Vec<Vec<Waiting>>,
+    queue: Figures,
+    /// What the oldest mail in the queue waits for, in the words of its last attempt.
+    queue_trouble: Option<String>,
 }
 
 pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output) -> Result<()> {
@@ -47,7 +53,12 @@ impl Facts {
             mail.messages += usage.messages;
             waiting.push(store.waiting(account.id)?);
         }
+        let desk = context.desk()?;
+        let queue = desk.figures(context.clock.now());
+        let oldest = queue.oldest.and_then(|(_, id)| desk.mail(id).ok());
         Ok(Self {
+            queue,
+            queue_trouble: oldest.as_ref().and_then(last_words),
             hostname: context.settings.hostname.as_str().to_owned(),
             data: context.settings.data.display().to_string(),
             mail,
@@ -82,6 +93,7 @@ impl Facts {
             "faults": self.health.faults,
             "last_fault": self.health.last_fault,
             "storage": self.storage_json(),
+            "queue": self.queue_json(),
         })
     }
 
@@ -102,6 +114,42 @@ impl Facts {
         })
     }
 
+    fn queue_json(&self) -> Value {
+        let queue = &self.queue;
+        json!({
+            "waiting": queue.waiting,
+            "held": queue.held,
+            "recipients": queue.recipients,
+            "oldest_seconds": queue.oldest.map(|(age, _)| age.as_secs()),
+            "oldest_waits_for": self.queue_trouble,
+            "trouble": queue.diagnosis.as_ref().map(Diagnosis::in_words),
+        })
+    }
+
+    /// How many wait to be sent, and for how long.
+    fn queue_in_words(&self) -> String {
+        let Figures { waiting, held, .. } = self.queue;
+        let oldest = self.queue.oldest.map(|(age, _)| span(age));
+        let oldest = oldest.map_or_else(String::new, |age| format!(", the oldest for {age}"));
+        match (waiting, held) {
+            (0, 0) => "nothing waits to be sent".to_owned(),
+            (waiting, 0) => format!("{waiting} wait to be sent{oldest}"),
+            (waiting, held) => format!("{waiting} wait to be sent{oldest}; {held} held"),
+        }
+    }
+
+    fn tell_queue(&self, output: &mut dyn Output) -> Result<()> {
+        let trouble = self.queue.diagnosis.as_ref().map(Diagnosis::in_words);
+        if let Some(trouble) = trouble {
+            output.line("")?;
+            output.line(&format!("sending: {trouble}"))?;
+        }
+        if let Some(words) = &self.queue_trouble {
+            output.line(&format!("  the oldest mail in the queue: {words}"))?;
+        }
+        Ok(())
+    }
+
     fn tell(&self, output: &mut dyn Output) -> Result<()> {
         table(output, &self.rows())?;
         output.line("")?;
@@ -110,7 +158,8 @@ impl Facts {
             tell_trouble(state, Whose::Of(&account.address), output)?;
             tell_waiting(waiting, output)?;
         }
-        tell_trouble(&self.house.card, Whose::Yours, output)
+        tell_trouble(&self.house.card, Whose::Yours, output)?;
+        self.tell_queue(output)
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
@@ -132,6 +181,7 @@ impl Facts {
             ("mails", format!("{messages} ({bytes})")),
             ("store", bytes_in_words(self.space.used)),
             ("free", bytes_in_words(self.space.free)),
+            ("queue", self.queue_in_words()),
             ("takes mail", takes_mail.to_owned()),
             ("store faults", faults),
         ];
@@ -152,6 +202,15 @@ impl Facts {
         );
         rows
     }
+}
+
+/// What the last attempt heard of a recipient who still waits.
+fn last_words(mail: &SpoolMail) -> Option<String> {
+    let mut waiting = mail
+        .states
+        .iter()
+        .filter(|state| matches!(state.stage, SpoolStage::Waiting(_)));
+    waiting.find_map(|state| Some(said(state.last.as_ref()?)))
 }
 
 fn state_json(state: &State) -> Value {

@@ -39,6 +39,7 @@ use crate::queue::time::{QueueClock, QueueTime, Saved};
 use crate::store::spool::{LastTry, SpoolMail};
 use crate::store::types::Language;
 use crate::store::{self, Store};
+use crate::wake::Wake;
 
 /// Rows that are taken in at a time.
 const ROWS_AT_ONCE: usize = 256;
@@ -84,6 +85,8 @@ struct Inner {
     state: Mutex<Queue>,
     /// A commit has ended.
     ended: Condvar,
+    /// Who hears of work.
+    wakes: Mutex<Vec<Wake>>,
 }
 
 /// What changes.
@@ -156,6 +159,7 @@ impl Desk {
             router,
             state: Mutex::new(queue),
             ended: Condvar::new(),
+            wakes: Mutex::default(),
         }));
         desk.refresh(now)?;
         Ok(desk)
@@ -273,6 +277,13 @@ impl Desk {
         Ok(())
     }
 
+    /// Calls `wake` when there may be work before [`Desk::next_due`] said: new mail, or the owner's wish.
+    pub fn on_work(&self, wake: Wake) {
+        self.0.store.on_spool(wake.clone());
+        let wakes = self.0.wakes.lock();
+        wakes.unwrap_or_else(PoisonError::into_inner).push(wake);
+    }
+
     fn want(
         &self,
         mail: SpoolId,
@@ -288,7 +299,12 @@ impl Desk {
         want(&mut queue.plan, time);
         queue.note_wanted(mail);
         drop(queue);
-        self.save(mail, now)
+        let saved = self.save(mail, now);
+        let wakes = self.0.wakes.lock();
+        for wake in wakes.unwrap_or_else(PoisonError::into_inner).iter() {
+            wake.wake();
+        }
+        saved
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::maillog::Tallied;
 use crate::net::Counted;
+use crate::queue;
 use crate::space::{House, State};
 use crate::store::types::Level;
 
@@ -31,6 +32,8 @@ pub struct Figures {
     pub faults: u64,
     /// What became of mail since the start.
     pub mail: Tallied,
+    /// What waits to be sent.
+    pub queue: queue::desk::Figures,
     /// What the network has counted since the start.
     pub net: Counted,
     /// Sessions since the start, by service.
@@ -60,6 +63,7 @@ impl Figures {
             storage(&mut page, house);
         }
         self.mails(&mut page);
+        self.queue(&mut page);
         self.network(&mut page);
         page.0
     }
@@ -77,6 +81,26 @@ impl Figures {
             .with("cause", "account_full", mail.deferred_account_full)
             .with("cause", "card_full", mail.deferred_card_full)
             .with("cause", "other", mail.deferred_other);
+    }
+
+    fn queue(&self, page: &mut Page) {
+        let (queue, mail) = (&self.queue, &self.mail);
+        page.gauge("queue_mails", "Mails in the queue, by state.")
+            .with("state", "waiting", queue.waiting)
+            .with("state", "held", queue.held);
+        page.gauge("queue_recipients", "Recipients whose mail waits.")
+            .is(queue.recipients);
+        let age = queue.oldest.map_or(0, |(age, _)| age.as_secs());
+        let help = "Age of the oldest mail that waits.";
+        page.gauge("queue_oldest_seconds", help).is(age);
+        let help = "Whether something is wrong with sending as a whole.";
+        let trouble = u8::from(queue.diagnosis.is_some());
+        page.gauge("queue_trouble", help).is(trouble);
+        let help = "Attempts to send, by recipient and outcome.";
+        page.counter("queue_attempts_total", help)
+            .with("outcome", "taken", mail.sent)
+            .with("outcome", "put_off", mail.put_off)
+            .with("outcome", "refused", mail.turned_away);
     }
 
     fn network(&self, page: &mut Page) {

@@ -35,6 +35,7 @@ use crate::net::listener::Carry;
 use crate::net::shutdown::{Phase, Token};
 use crate::net::stream::Stream;
 use crate::net::tls::Tls;
+use crate::queue::desk::Desk;
 use crate::space::{self, House};
 use crate::store::types::Level;
 use crate::store::{self, Store};
@@ -74,6 +75,8 @@ pub struct Sources {
     pub counters: Counters,
     /// What became of mail.
     pub tally: Tally,
+    /// The queue.
+    pub desk: Desk,
     /// Connections now.
     pub limiter: Limiter,
     /// Names of all services.
@@ -192,6 +195,7 @@ fn take_figures(sources: &Sources, now: Now, house: store::Result<House>) -> Fig
         house: house.ok(),
         faults: sources.store.health().faults,
         mail: sources.tally.read(),
+        queue: sources.desk.figures(now),
         net: sources.counters.read(),
         sessions,
         connections: sources.limiter.open(),

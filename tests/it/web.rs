@@ -9,11 +9,12 @@ use heimpost::app::App;
 use heimpost::clock::{Clock, Wall};
 use heimpost::config::TlsSource;
 use heimpost::mail::address::{Address, Domain};
-use heimpost::mail::ids::AccountId;
+use heimpost::mail::ids::{AccountId, SpoolId};
 use heimpost::maillog::Tallied;
 use heimpost::net::Counted;
 use heimpost::net::ca::{Authority, Subject};
 use heimpost::net::shutdown::Stopped;
+use heimpost::queue::desk::Diagnosis;
 use heimpost::space::{House, State};
 use heimpost::store::types::{self, Account, Fill, Language, Level};
 use heimpost::trust::sts_policy::Policy;
@@ -204,7 +205,15 @@ fn figures_of_a_box_that_fills_up() {
         faults: 7,
         mail: Tallied {
             deferred_card_full: 5,
+            turned_away: 6,
             ..Tallied::default()
+        },
+        queue: heimpost::queue::desk::Figures {
+            waiting: 3,
+            held: 1,
+            recipients: 4,
+            oldest: Some((Duration::from_mins(5), SpoolId(7))),
+            diagnosis: Some(Diagnosis::Port25),
         },
         net: Counted::default(),
         sessions: BTreeMap::from([("imap", 9)]),
@@ -225,6 +234,12 @@ fn figures_of_a_box_that_fills_up() {
         ("heimpost_account_worst_percent", 100.0),
         ("heimpost_mail_deferred_total{cause=\"card_full\"}", 5.0),
         ("heimpost_sessions_total{service=\"imap\"}", 9.0),
+        ("heimpost_queue_mails{state=\"waiting\"}", 3.0),
+        ("heimpost_queue_mails{state=\"held\"}", 1.0),
+        ("heimpost_queue_recipients", 4.0),
+        ("heimpost_queue_oldest_seconds", 300.0),
+        ("heimpost_queue_trouble", 1.0),
+        ("heimpost_queue_attempts_total{outcome=\"refused\"}", 6.0),
         ("heimpost_connections", 4.0),
         ("heimpost_store_faults_total", 7.0),
         ("heimpost_uptime_seconds", 61.0),

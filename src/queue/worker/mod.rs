@@ -83,7 +83,7 @@ impl Worker {
     pub async fn run(self, mut token: Token) {
         let wake = Arc::new(Notify::new());
         let asked = Arc::clone(&wake);
-        self.store.on_spool(Wake::new(move || asked.notify_one()));
+        self.desk.on_work(Wake::new(move || asked.notify_one()));
         let mut running = Running::new(self, wake);
         loop {
             let wait = running.begin().await;
@@ -164,10 +164,18 @@ impl Running {
 fn due(desk: &Desk, now: crate::clock::Now) -> store::Result<(Vec<Job>, Option<Duration>)> {
     desk.refresh(now)?;
     let mut jobs = Vec::new();
-    while let Some(job) = desk.next(now)? {
-        jobs.push(job);
+    loop {
+        match desk.next(now) {
+            Ok(Some(job)) => jobs.push(job),
+            Ok(None) => return Ok((jobs, desk.next_due(now))),
+            Err(error) if jobs.is_empty() => return Err(error),
+            // What was given has to be brought back.
+            Err(error) => {
+                tracing::error!(%error, "no more of the queue for now");
+                return Ok((jobs, Some(FAILED_WAIT)));
+            }
+        }
     }
-    Ok((jobs, desk.next_due(now)))
 }
 
 async fn carry_out(tools: Arc<Tools>, job: Job) {

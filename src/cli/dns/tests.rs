@@ -24,6 +24,7 @@ fn context(domains: &[&str], language: Language) -> Context {
         settings,
         clock: Clock::virtual_at(Wall(1_795_305_600)),
         panel: None,
+        desk: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The reports that a mail's sender is owed: one for all of its recipients whose step is saved in the same commit.
 
+use std::time::Duration;
+
 use super::Desk;
 use crate::clock::{Now, Wall};
 use crate::delivery::dsn::{Dsn, Form, Original, Recipient};
@@ -14,6 +16,9 @@ use crate::store::{self, Append};
 
 /// Bytes of the original that are read at a time.
 const PIECE_BYTES: usize = 64 << 10;
+
+/// For rounding.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 /// RFC 3463 3.5: delivery time expired; said when nothing better is known.
 const EXPIRED: Status = Status {
@@ -103,7 +108,7 @@ impl Desk {
     /// Until when a mail is tried, by the wall clock.
     fn until(&self, arrived: QueueTime, reading: Saved) -> Option<Wall> {
         let left = (arrived + self.0.settings.policy.lifetime).since(reading.time);
-        let left = i64::try_from(left.as_secs()).ok()?;
+        let left = i64::try_from((left + HALF_A_SECOND).as_secs()).ok()?;
         Some(Wall(reading.wall?.0.saturating_add(left)))
     }
 }

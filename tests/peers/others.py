@@ -233,7 +233,7 @@ class Exim(Server):
 
     BINARY = os.environ.get("HEIMPOST_EXIM", "/usr/local/lib/heimpost-peers/exim/usr/sbin/exim4")
 
-    def __init__(self, domain, certificate=None, settings="", acl="accept domains = +ours", **place):
+    def __init__(self, domain, certificate=None, settings="", acl="accept domains = +ours", routers="", **place):
         super().__init__(domain, **place)
         self.log = self.home / "log" / "mainlog"
         for name in ("spool", "log"):
@@ -280,7 +280,9 @@ class Exim(Server):
         (self.home / "users").write_text("ben: ben\neva: eva\nlist: list\n")
         self.config = self.home / "exim.conf"
         parts = [config, tls, settings, sections]
-        self.config.write_text("".join(textwrap.dedent(part) for part in parts))
+        text = "".join(textwrap.dedent(part) for part in parts)
+        text = text.replace("begin routers\n", "begin routers\n" + routers)
+        self.config.write_text(text.replace("begin transports\n", "begin transports\nout:\n  driver = smtp\n  hosts_require_tls = *\n  tls_verify_certificates =\n"))
         self.process = None
 
     def start(self):

@@ -32,11 +32,12 @@ def settled(box, seconds=20):
     until(lambda: not queue(box), seconds=seconds, what="an empty queue")
 
 
-def inbox(box, address):
-    """Mails in an INBOX by mutt's own eyes: file names of a Maildir that mutt reads."""
+def inbox(box, address, folder=""):
+    """Texts of an account's mails, of all mailboxes or of one."""
     target = box.home / "seen" / str(time.monotonic_ns())
     box.run("export", address, str(target))
     mails = [path for path in target.rglob("*") if path.is_file() and path.parent.name in ("cur", "new")]
+    mails = [path for path in mails if folder in str(path.relative_to(target))]
     return [path.read_text(errors="replace") for path in mails]
 
 
@@ -240,6 +241,39 @@ class BySmarthost(unittest.TestCase):
             until(lambda: "certificate" in str(queue(box)), what="the reason in the list")
             self.assertNotIn("sasl_method", other.log_text())
             self.assertEqual(other.mails("ben"), [])
+
+
+class ToUs(unittest.TestCase):
+    """Others' servers send to us over TLS; what they queue, we take."""
+
+    def taken(self, box, anna, sender):
+        text = until(lambda: inbox(box, anna), seconds=30, what="the mail in the INBOX")[0]
+        self.assertIn("ESMTPS", text)
+        self.assertIn(f"Return-Path: <{sender}>", text)
+        box.check()
+
+    def test_from_postfix(self):
+        with Box() as box:
+            anna = box.account("anna")
+            settings = (
+                f"mynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = permit_mynetworks, reject\n"
+                f"transport_maps = inline:{{ {{ example.org = smtp:[127.0.0.1]:{box.ports['smtp']} }} }}\n"
+                f"smtp_tls_security_level = encrypt\nsmtp_tls_CAfile = {box.ca}\n"
+            )
+            with Postfix("else.test", settings=settings) as other:
+                tool("swaks", "--server", f"127.0.0.1:{other.port}", "--from", "eva@else.test", "--to", anna)
+                self.taken(box, anna, "eva@else.test")
+
+    def test_from_exim(self):
+        with Box() as box:
+            anna = box.account("anna")
+            out = (
+                f"out:\n  driver = manualroute\n  domains = example.org\n  transport = out\n"
+                f"  route_list = example.org 127.0.0.1::{box.ports['smtp']}\n  self = send\n"
+            )
+            with Exim("else.test", acl="accept hosts = 127.0.0.1", routers=out) as other:
+                tool("swaks", "--server", f"127.0.0.1:{other.port}", "--from", "eva@else.test", "--to", anna)
+                self.taken(box, anna, "eva@else.test")
 
 
 class Misbehaving(unittest.TestCase):

@@ -1,9 +1,8 @@
 //! SMTP as a server speaks it (RFC 5321 and extensions), sans IO: `command` and `reply` are the syntax, `data` the
-//! framing of messages, `session` the dialog in both roles. `client` is the other side, for mail that leaves; nothing
-//! runs it yet.
+//! framing of messages, `session` the dialog in both roles. `client` is the other side, for mail that leaves.
 //!
 //! Everything here is deterministic: bytes, time, random seed and the driver's answers come in, bytes and events go
-//! out. Extensions are announced only where they work: no DSN, SMTPUTF8 or BINARYMIME before mail can leave the box.
+//! out. Extensions are announced only where they work.
 
 pub mod client;
 pub mod command;

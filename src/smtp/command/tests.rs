@@ -50,7 +50,7 @@ fn rcpt_text(rcpt: &Rcpt) -> String {
         }
     }
     if let Some((of_type, address)) = &rcpt.original {
-        text.push_str(&format!(" {of_type} {address}"));
+        text.extend([" ", of_type, " ", address]);
     }
     text
 }

@@ -88,7 +88,7 @@ impl Complete {
     }
 
     /// Files it and says so.
-    pub(super) fn file(self, judged: Judged, context: &mut Context, now: Now) -> Turn {
+    pub(super) fn file(self, judged: &Judged, context: &mut Context, now: Now) -> Turn {
         let id = context.draw_id();
         let added = self.additions(&id, context, now);
         let head = |from| {

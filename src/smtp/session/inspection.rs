@@ -86,7 +86,7 @@ impl Complete {
             return self.turn_away(reply, context, now);
         }
         let Some(message) = digested else {
-            return self.file(Judged::default(), context, now);
+            return self.file(&Judged::default(), context, now);
         };
         let request = Request {
             peer: context.peer.address.ip(),
@@ -122,6 +122,6 @@ impl Verifying {
                 return self.0.turn_away(reply, context, now);
             }
         };
-        self.0.file(Judged { field, place }, context, now)
+        self.0.file(&Judged { field, place }, context, now)
     }
 }

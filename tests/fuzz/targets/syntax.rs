@@ -19,9 +19,24 @@ use super::pieces;
 pub(super) fn smtp_command(data: &[u8]) {
     match Command::parse(data) {
         Ok(Command::Auth { .. }) => assert!(Command::is_auth(data)),
+        Ok(Command::Mail(mail)) => {
+            assert!(mail.smtputf8 || mail.from.is_none_or(|from| !from.smtputf8_needed()));
+            assert!(mail.envid.is_none_or(|envid| is_line(&envid)));
+        }
+        Ok(Command::Rcpt(rcpt)) => {
+            assert!(
+                rcpt.original
+                    .is_none_or(|(of, to)| is_line(&of) && is_line(&to))
+            );
+        }
         Ok(_) => assert!(!data.contains(&b'\n')),
         Err(error) => assert!(!error.to_string().contains('\n')),
     }
+}
+
+/// Whether a decoded parameter cannot break out of the line that it is written to.
+fn is_line(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
 }
 
 /// A keyword's case does not matter, and no debug output shows a password.

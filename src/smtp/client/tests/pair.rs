@@ -390,19 +390,17 @@ fn wishes_and_utf8_survive_the_trip() {
         ]);
         envelope.ret = Some(Return::Full);
         envelope.envid = Some("a+b=c d".to_owned());
-        let wishes: [(Option<Notify>, Option<(&str, &str)>); 2] = [
-            (Some(Notify::NEVER), Some(("utf-8", "j\u{fc}+=@far.test"))),
-            (
-                Some(Notify {
-                    success: true,
-                    ..Notify::default()
-                }),
-                Some(("rfc822", "\"y +\"@far.test")),
-            ),
+        let success = Notify {
+            success: true,
+            ..Notify::default()
+        };
+        let wishes = [
+            (Notify::NEVER, "utf-8", "j\u{fc}+=@far.test"),
+            (success, "rfc822", "\"y +\"@far.test"),
         ];
-        for (recipient, (notify, original)) in envelope.recipients.iter_mut().zip(wishes) {
-            recipient.notify = notify;
-            recipient.original = original.map(|(of, text)| (of.to_owned(), text.to_owned()));
+        for (to, (notify, kind, original)) in envelope.recipients.iter_mut().zip(wishes) {
+            to.notify = Some(notify);
+            to.original = Some((kind.to_owned(), original.to_owned()));
         }
         let events = pair.send_as(
             envelope.clone(),

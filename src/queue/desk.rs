@@ -284,6 +284,14 @@ impl Desk {
         wakes.unwrap_or_else(PoisonError::into_inner).push(wake);
     }
 
+    /// Has those who heed [`Desk::on_work`] look what is due, as after a clock was moved.
+    pub fn poke(&self) {
+        let wakes = self.0.wakes.lock();
+        for wake in wakes.unwrap_or_else(PoisonError::into_inner).iter() {
+            wake.wake();
+        }
+    }
+
     fn want(
         &self,
         mail: SpoolId,
@@ -300,10 +308,7 @@ impl Desk {
         queue.note_wanted(mail);
         drop(queue);
         let saved = self.save(mail, now);
-        let wakes = self.0.wakes.lock();
-        for wake in wakes.unwrap_or_else(PoisonError::into_inner).iter() {
-            wake.wake();
-        }
+        self.poke();
         saved
     }
 

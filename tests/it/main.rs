@@ -17,6 +17,7 @@ mod net;
 mod panel;
 mod pop3;
 mod room;
+mod sending;
 mod storage;
 mod tidy;
 mod transfer;

@@ -14,6 +14,7 @@ pub mod queue;
 
 mod alias;
 pub mod backup;
+mod certificate;
 mod check;
 mod device;
 pub mod dns;

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::certificate::Certificate;
 use super::operation::Format;
 use super::output::{bytes_in_words, table};
 use super::queue::{said, span};
@@ -21,6 +22,7 @@ use crate::store::types::{Account, Language, Level, Usage, Waiting};
 struct Facts {
     hostname: String,
     data: String,
+    certificate: Certificate,
     mail: Usage,
     space: Space,
     health: Health,
@@ -61,6 +63,7 @@ impl Facts {
             queue_trouble: oldest.as_ref().and_then(last_words),
             hostname: context.settings.hostname.as_str().to_owned(),
             data: context.settings.data.display().to_string(),
+            certificate: Certificate::gather(&context.settings, context.clock.now()),
             mail,
             space,
             health: store.health(),
@@ -83,6 +86,7 @@ impl Facts {
             "version": env!("CARGO_PKG_VERSION"),
             "hostname": self.hostname,
             "data": self.data,
+            "certificate": self.certificate.json(),
             "accounts": self.house.accounts.len(),
             "messages": self.mail.messages,
             "mail_bytes": self.mail.bytes,
@@ -177,6 +181,7 @@ impl Facts {
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("hostname", self.hostname.clone()),
             ("data", self.data.clone()),
+            ("certificate", self.certificate.in_words()),
             ("accounts", self.house.accounts.len().to_string()),
             ("mails", format!("{messages} ({bytes})")),
             ("store", bytes_in_words(self.space.used)),

@@ -12,11 +12,11 @@ use heimpost::mail::address::{Address, Domain};
 use heimpost::mail::ids::{AccountId, SpoolId};
 use heimpost::maillog::Tallied;
 use heimpost::net::Counted;
-use heimpost::net::ca::{Authority, Subject};
+use heimpost::net::ca::{self, Authority};
 use heimpost::net::shutdown::Stopped;
 use heimpost::queue::desk::Diagnosis;
 use heimpost::space::{House, State};
-use heimpost::store::types::{self, Account, Fill, Language, Level};
+use heimpost::store::types::{Account, Fill, Language, Level, Subject};
 use heimpost::trust::sts_policy::Policy;
 use heimpost::web::metrics::Figures;
 use rustls::pki_types::ServerName;
@@ -169,7 +169,7 @@ async fn health_and_figures_of_a_box_that_is_well() {
     assert_eq!(rig.stop().await, Stopped::Clean);
 }
 
-fn state(subject: types::Subject, level: Level, used: u64) -> State {
+fn state(subject: Subject, level: Level, used: u64) -> State {
     State {
         subject,
         fill: Fill {
@@ -192,14 +192,11 @@ fn figures_of_a_box_that_fills_up() {
             quota_bytes: None,
             created: Wall(1_800_000_000),
         };
-        (
-            account,
-            state(types::Subject::Account(AccountId(id)), level, used),
-        )
+        (account, state(Subject::Account(AccountId(id)), level, used))
     };
     let figures = Figures {
         house: Some(House {
-            card: state(types::Subject::Card, Level::Notice, 160),
+            card: state(Subject::Card, Level::Notice, 160),
             accounts: vec![account(1, Level::Ok, 3), account(2, Level::Full, 201)],
         }),
         faults: 7,
@@ -352,7 +349,7 @@ async fn the_same_over_tls() {
 async fn policies_are_served_where_the_mail_host_has_a_certificate() {
     let dir = tempfile::tempdir().unwrap();
     let domain = |name| Domain::parse(name).unwrap();
-    let subject = Subject {
+    let subject = ca::Subject {
         hostname: "mail.example.org".to_owned(),
         names: ["mta-sts.example.org", "mta-sts.example.net", "example.org"]
             .map(str::to_owned)

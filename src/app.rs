@@ -353,9 +353,9 @@ fn open_resolver(settings: &Settings) -> Option<Resolver> {
 
 fn judge(resolver: Option<&Resolver>, settings: &Settings) -> Judge {
     let hostname = settings.hostname.clone();
-    match resolver.map(Resolver::authenticator) {
-        Some(Ok(authenticator)) => Judge::new(authenticator, hostname),
-        Some(Err(_)) | None => Judge::without_dns(hostname),
+    match resolver {
+        Some(resolver) => Judge::new(resolver.clone(), hostname),
+        None => Judge::without_dns(hostname),
     }
 }
 

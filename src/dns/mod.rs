@@ -9,6 +9,7 @@
 
 mod network;
 mod serve;
+mod system;
 mod zone;
 
 #[cfg(test)]
@@ -16,8 +17,12 @@ mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::mail::address::Domain;
+
+/// How long a server has to answer.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +117,8 @@ pub enum SetupError {
         /// Why not.
         why: String,
     },
-    /// The system names no servers, or what it says cannot be understood.
-    #[error("the name servers cannot be had from the system: {0}")]
+    /// The system refuses what asking needs.
+    #[error("name servers cannot be asked: {0}")]
     System(String),
     /// A line of a zone in text.
     #[error("line {line} of the zone: {why}")]
@@ -131,7 +136,7 @@ pub struct Resolver(Arc<Inner>);
 
 #[derive(Debug)]
 enum Inner {
-    Network(Box<network::Network>),
+    System(Box<system::System>),
     Zone(zone::Served),
 }
 
@@ -179,10 +184,10 @@ enum Data {
 }
 
 impl Resolver {
-    /// Asks the servers of the settings. Reads the trust anchor and `/etc/resolv.conf`; asks nothing yet.
+    /// Asks the servers of the settings, or the system's. Reads the trust anchor and `/etc/resolv.conf`; asks nothing yet.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let network = network::Network::new(settings)?;
-        Ok(Self(Arc::new(Inner::Network(Box::new(network)))))
+        let system = system::System::new(settings, SERVER_TIMEOUT)?;
+        Ok(Self(Arc::new(Inner::System(Box::new(system)))))
     }
 
     /// Answers from a zone given as text, for tests; [`zone`] describes it.
@@ -269,26 +274,32 @@ impl Resolver {
         }))
     }
 
-    /// mail-auth on the same servers and the same cache. Its lookups are not validated. For a zone, a name server on
-    /// loopback is started at the first call, which must be within tokio and serves while that runtime lives.
+    /// mail-auth on the same servers, as they are now, and the same cache: cheap, to be called for each mail. Its lookups
+    /// are not validated. For a zone, a name server on loopback is started at the first call, which must be within tokio
+    /// and serves while that runtime lives.
     pub fn authenticator(&self) -> Result<mail_auth::MessageAuthenticator, SetupError> {
-        Ok(mail_auth::MessageAuthenticator(match &*self.0 {
-            Inner::Network(network) => network.plain(),
-            Inner::Zone(zone) => network::Network::new(&Settings {
-                servers: vec![
-                    zone.address()
-                        .map_err(|e| SetupError::System(e.to_string()))?,
-                ],
-                dnssec: false,
-                trust_anchor: None,
-            })?
-            .plain(),
-        }))
+        let plain = match &*self.0 {
+            Inner::System(system) => system.network().plain(),
+            Inner::Zone(zone) => {
+                let address = zone.address();
+                let settings = Settings {
+                    servers: vec![address.map_err(|error| SetupError::System(error.to_string()))?],
+                    dnssec: false,
+                    trust_anchor: None,
+                };
+                let system = system::System::new(&settings, SERVER_TIMEOUT)?;
+                system.network().plain()
+            }
+        };
+        Ok(mail_auth::MessageAuthenticator(plain))
     }
 
     async fn ask(&self, name: &str, kind: Kind) -> Result<Answer<Data>, Failure> {
         match &*self.0 {
-            Inner::Network(network) => Box::pin(network.ask(name, kind)).await,
+            Inner::System(system) => {
+                let network = system.network();
+                Box::pin(network.ask(name, kind)).await
+            }
             Inner::Zone(served) => served.zone().ask(name, kind),
         }
     }

@@ -11,31 +11,24 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
+use hickory_resolver::config::{ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::dnssec::{Proof, TrustAnchors};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::proto::serialize::txt::trust_anchor;
-use hickory_resolver::system_conf::read_system_conf;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::{Answer, Data, Failure, Kind, Mx, Settings, SetupError, Tlsa};
+use super::{Answer, Data, Failure, Kind, Mx, SetupError, Tlsa};
 use crate::mail::address::Domain;
-
-/// How long a server has to answer.
-const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a question is asked again.
 const RETRIES: usize = 1;
@@ -57,6 +50,9 @@ const FIT_FOR: Duration = Duration::from_hours(24);
 
 /// How long until an unfit way is tried again.
 const UNFIT_FOR: Duration = Duration::from_mins(5);
+
+/// How long until it is tried again when nobody answered: the network may just come up.
+const UNKNOWN_FOR: Duration = Duration::from_secs(15);
 
 /// Largest file of trust anchors, in bytes.
 const ANCHOR_BYTES_MAX: u64 = 64 * 1024;
@@ -81,28 +77,32 @@ struct Validating {
 enum Way {
     Fit,
     Unfit,
+    /// Nobody answered.
+    Unknown,
+}
+
+/// What signatures are traced back to.
+#[derive(Clone)]
+pub(super) struct Anchored {
+    anchors: TrustAnchors,
+    /// A zone whose keys are among them.
+    zone: Name,
 }
 
 impl Network {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SetupError> {
-        Self::with_timeout(settings, SERVER_TIMEOUT)
-    }
-
-    /// For tests of silence.
-    pub(super) fn with_timeout(settings: &Settings, server: Duration) -> Result<Self, SetupError> {
-        let config = servers(&settings.servers)?;
-        let validating = match (settings.dnssec, &settings.trust_anchor) {
-            (false, _) => None,
-            (true, None) => Some((TrustAnchors::default(), Name::root())),
-            (true, Some(path)) => Some(anchors(path)?),
-        };
+    /// Asks `servers`, each for as long as that.
+    pub(super) fn new(
+        servers: ResolverConfig,
+        anchored: Option<&Anchored>,
+        timeout: Duration,
+    ) -> Result<Self, SetupError> {
         Ok(Self {
-            plain: build(config.clone(), options(server), None)?,
-            validating: match validating {
+            plain: build(servers.clone(), options(timeout), None)?,
+            validating: match anchored {
                 None => None,
-                Some((anchors, anchor)) => Some(Validating {
-                    resolver: build(config, options(server), Some(anchors))?,
-                    anchor,
+                Some(Anchored { anchors, zone }) => Some(Validating {
+                    resolver: build(servers, options(timeout), Some(anchors.clone()))?,
+                    anchor: zone.clone(),
                     way: Mutex::new(None),
                 }),
             },
@@ -192,16 +192,13 @@ impl Validating {
             return known == Way::Fit;
         }
         let found = Box::pin(self.try_way()).await;
-        match (*way, found) {
-            (Some((Way::Fit, _)), Way::Fit) | (Some((Way::Unfit, _)), Way::Unfit) => {}
-            (_, Way::Fit) => tracing::info!("DNSSEC works: DANE is used where there is any"),
-            (_, Way::Unfit) => {
-                tracing::warn!("the name servers hand on no valid DNSSEC signatures: no DANE");
-            }
+        if way.map(|(known, _)| known) != Some(found) {
+            found.tell();
         }
         let span = match found {
             Way::Fit => FIT_FOR,
             Way::Unfit => UNFIT_FOR,
+            Way::Unknown => UNKNOWN_FOR,
         };
         *way = Some((found, now + span));
         found == Way::Fit
@@ -209,14 +206,28 @@ impl Validating {
 
     async fn try_way(&self) -> Way {
         let lookup = self.resolver.lookup(self.anchor.clone(), RecordType::SOA);
-        let Ok(Ok(found)) = timeout(LOOKUP_TIMEOUT, Box::pin(lookup)).await else {
-            return Way::Unfit;
+        let found = match timeout(LOOKUP_TIMEOUT, Box::pin(lookup)).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(NetError::Dns(_))) => return Way::Unfit,
+            Ok(Err(_)) | Err(_) => return Way::Unknown,
         };
         let mut found = found.answers().iter();
         if found.any(|it| it.record_type() == RecordType::SOA && it.proof == Proof::Secure) {
             Way::Fit
         } else {
             Way::Unfit
+        }
+    }
+}
+
+impl Way {
+    fn tell(self) {
+        match self {
+            Self::Fit => tracing::info!("DNSSEC works: DANE is used where there is any"),
+            Self::Unfit => {
+                tracing::warn!("the name servers hand on no valid DNSSEC signatures: no DANE");
+            }
+            Self::Unknown => tracing::warn!("no name server answers about DNSSEC"),
         }
     }
 }
@@ -240,23 +251,6 @@ impl Kind {
             Self::Txt | Self::Ptr => false,
         }
     }
-}
-
-fn servers(given: &[SocketAddr]) -> Result<ResolverConfig, SetupError> {
-    if given.is_empty() {
-        let system = read_system_conf().map_err(|error| SetupError::System(error.to_string()))?;
-        let (_domain, _search, servers) = system.0.into_parts();
-        return Ok(ResolverConfig::from_name_servers(servers));
-    }
-    let servers = given.iter().map(|address| {
-        let connections =
-            [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-                connection.port = address.port();
-                connection
-            });
-        NameServerConfig::new(address.ip(), true, connections.into())
-    });
-    Ok(ResolverConfig::from_name_servers(servers.collect()))
 }
 
 fn options(server: Duration) -> ResolverOpts {
@@ -289,20 +283,31 @@ fn build(
         .map_err(|error| SetupError::System(error.to_string()))
 }
 
-/// The anchors in a file, and the first one's zone.
-fn anchors(path: &Path) -> Result<(TrustAnchors, Name), SetupError> {
-    let unusable = |why: String| SetupError::TrustAnchor {
-        path: path.to_owned(),
-        why,
-    };
-    let text = read(path).map_err(|error| unusable(error.to_string()))?;
-    let entries = trust_anchor::Parser::new(text.as_str()).parse();
-    let entries = entries.map_err(|error| unusable(error.to_string()))?;
-    let Some(trust_anchor::Entry::DNSKEY(first)) = entries.first() else {
-        return Err(unusable("holds no DNSKEY record".to_owned()));
-    };
-    let anchors = TrustAnchors::from_str(&text).map_err(|error| unusable(error.to_string()))?;
-    Ok((anchors, first.name().clone()))
+impl Anchored {
+    /// By the anchors in a file, or the root's.
+    pub(super) fn new(file: Option<&Path>) -> Result<Self, SetupError> {
+        let Some(path) = file else {
+            return Ok(Self {
+                anchors: TrustAnchors::default(),
+                zone: Name::root(),
+            });
+        };
+        let unusable = |why: String| SetupError::TrustAnchor {
+            path: path.to_owned(),
+            why,
+        };
+        let text = read(path).map_err(|error| unusable(error.to_string()))?;
+        let entries = trust_anchor::Parser::new(text.as_str()).parse();
+        let entries = entries.map_err(|error| unusable(error.to_string()))?;
+        let Some(trust_anchor::Entry::DNSKEY(first)) = entries.first() else {
+            return Err(unusable("holds no DNSKEY record".to_owned()));
+        };
+        let anchors = TrustAnchors::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+        Ok(Self {
+            anchors,
+            zone: first.name().clone(),
+        })
+    }
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -2,9 +2,9 @@
 
 mod signed;
 
-use std::time::Duration;
+use std::fs;
 
-use super::network::Network;
+use super::system::System;
 use super::*;
 
 const ZONE: &str = "
@@ -162,8 +162,8 @@ async fn over_the_network(zone: &str, dnssec: bool) -> Resolver {
         dnssec,
         trust_anchor: None,
     };
-    let network = Network::with_timeout(&settings, Duration::from_millis(150)).unwrap();
-    Resolver(Arc::new(Inner::Network(Box::new(network))))
+    let system = System::new(&settings, Duration::from_millis(150)).unwrap();
+    Resolver(Arc::new(Inner::System(Box::new(system))))
 }
 
 #[test]
@@ -216,4 +216,34 @@ fn mail_auth_asks_the_zone() {
             )))
         ));
     });
+}
+
+#[test]
+fn the_systems_servers_are_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("resolv.conf");
+    let settings = Settings {
+        servers: vec![],
+        dnssec: false,
+        trust_anchor: None,
+    };
+    let follow = |look_after| System::with_file(&settings, SERVER_TIMEOUT, &file, look_after);
+    let slow = follow(Duration::from_hours(1)).unwrap();
+    let system = follow(Duration::ZERO).unwrap();
+    let nobody = system.network();
+    assert!(Arc::ptr_eq(&nobody, &system.network()));
+    // No network yet: that is no reason not to start, and every question waits.
+    let resolver = Resolver(Arc::new(Inner::System(Box::new(system))));
+    let said = run(question(&resolver, "MX example.org"));
+    assert_eq!(said, "temporary");
+
+    let before = slow.network();
+    fs::write(&file, "search example.org\nnameserver 192.0.2.53\n").unwrap();
+    let Inner::System(system) = &*resolver.0 else {
+        panic!("{resolver:?}");
+    };
+    let somebody = system.network();
+    assert!(!Arc::ptr_eq(&nobody, &somebody));
+    assert!(Arc::ptr_eq(&somebody, &system.network()));
+    assert!(Arc::ptr_eq(&before, &slow.network()), "not looked at yet");
 }

@@ -17,6 +17,7 @@ use super::{
     Digested, Dkim, Dmarc, Identity, Outcome, POLICY_WAIT_MAX, PROOF_WAIT_MAX, Policy, Request,
     Spf, Verdict,
 };
+use crate::dns::Resolver;
 use crate::mail::address::Domain;
 
 /// Signatures of one mail that are looked at (RFC 6376 6.1); each costs a question and a check.
@@ -28,15 +29,15 @@ const TAG_CHARACTERS: usize = 8;
 /// Judges mail. Cheap to clone.
 #[derive(Clone)]
 pub struct Judge {
-    authenticator: Option<MessageAuthenticator>,
+    resolver: Option<Resolver>,
     hostname: Domain,
 }
 
 impl Judge {
-    /// One that asks `authenticator`'s name servers on behalf of `hostname`.
-    pub fn new(authenticator: MessageAuthenticator, hostname: Domain) -> Self {
+    /// One that asks on behalf of `hostname`.
+    pub fn new(resolver: Resolver, hostname: Domain) -> Self {
         Self {
-            authenticator: Some(authenticator),
+            resolver: Some(resolver),
             hostname,
         }
     }
@@ -44,7 +45,7 @@ impl Judge {
     /// One without name servers: nothing can be checked.
     pub fn without_dns(hostname: Domain) -> Self {
         Self {
-            authenticator: None,
+            resolver: None,
             hostname,
         }
     }
@@ -52,7 +53,8 @@ impl Judge {
     /// Judges a mail. Takes [`super::WAIT_MAX`] at most; what is not known by then is `temperror`.
     pub async fn judge(&self, request: Request) -> Verdict {
         let unavailable = Verdict::unavailable(&request);
-        let Some(authenticator) = self.authenticator.clone() else {
+        let authenticator = self.resolver.as_ref().map(Resolver::authenticator);
+        let Some(Ok(authenticator)) = authenticator else {
             return unavailable;
         };
         let hostname = self.hostname.clone();

@@ -65,7 +65,7 @@ pub(in crate::trust) fn judged(
     let hostname = Domain::parse("mail.home.test").unwrap();
     let verdict = runtime.block_on(async {
         let resolver = Resolver::zone(zone).unwrap();
-        let judge = Judge::new(resolver.authenticator().unwrap(), hostname.clone());
+        let judge = Judge::new(resolver, hostname.clone());
         judge.judge(request).await
     });
     let field = verdict.field(&hostname).replace("\r\n ", " ");

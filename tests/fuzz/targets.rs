@@ -46,6 +46,7 @@ pub(super) const TARGETS: &[(&str, Target)] = &[
     ("config", surroundings::config),
     ("control_request", surroundings::control_request),
     ("mbox", surroundings::mbox),
+    ("sts_policy", surroundings::sts_policy),
     ("smtp_receive", sessions::smtp_receive),
     ("smtp_submission_login", sessions::smtp_submission_login),
     ("smtp_submission", sessions::smtp_submission),

@@ -1,7 +1,10 @@
-//! What people and programs of the same machine write: configuration, control requests, mbox files.
+//! What people and programs of the same machine write: configuration, control requests, mbox files; and what other
+//! domains say of their mail: MTA-STS policies, and the records that announce them.
 
 use heimpost::cli::Operation;
 use heimpost::config;
+use heimpost::mail::address::Domain;
+use heimpost::queue::sts::policy::{Mode, Policy, id_of};
 use heimpost::transfer::mbox::Mbox;
 
 pub(super) fn config(data: &[u8]) {
@@ -36,4 +39,29 @@ pub(super) fn mbox(data: &[u8]) {
     assert_eq!(mbox.offset(), data.len() as u64);
     let marks = data.windows(5).filter(|at| at == b"From ").count();
     assert!(messages <= marks, "{messages} messages, {marks} marks");
+}
+
+/// A policy demands only hosts that it names, and is kept for a year at most.
+pub(super) fn sts_policy(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(policy) = Policy::parse(&text) {
+        assert!(policy.max_age <= 31_557_600);
+        assert!(policy.mode == Mode::None || !policy.mx.is_empty());
+        for pattern in &policy.mx {
+            let host = pattern.replacen("*.", "mx.", 1);
+            let is_plain = !pattern.contains('*') || pattern.starts_with("*.");
+            if let (Ok(host), true) = (Domain::parse(&host), is_plain)
+                && host.as_str() == pattern.replacen("*.", "mx.", 1)
+            {
+                assert!(policy.is_of(&host), "{pattern}");
+            }
+        }
+    }
+    let records: Vec<_> = data
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
+    if let Some(id) = id_of(&records) {
+        assert!(!id.is_empty() && id.len() <= 32, "{id}");
+    }
 }

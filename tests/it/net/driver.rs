@@ -84,7 +84,7 @@ async fn pipelined_lines_are_answered_in_order() {
     let seen = rig.seen.clone();
     let (ended, traffic) = rig.ended().await;
     assert!(matches!(ended, Ended::Closed), "{ended}");
-    assert_eq!(traffic.received, 54);
+    assert_eq!(traffic.received, 67);
     assert_eq!(seen.dropped.load(Ordering::SeqCst), 1);
 }
 

@@ -184,12 +184,12 @@ impl Keys {
 
     fn security(&self, text: &Spanned<String>) -> Result<RelayTls, Problem> {
         match text.get_ref().as_str() {
-            "implicit" => Ok(RelayTls::Implicit),
+            "tls" => Ok(RelayTls::Implicit),
             "starttls" => Ok(RelayTls::StartTls),
             "none" => Ok(RelayTls::None),
             other => {
                 let problem = format!(
-                    "{}.tls = \"{other}\": \"implicit\", \"starttls\" or \"none\" is right",
+                    "{}.tls = \"{other}\": \"tls\", \"starttls\" or \"none\" is right",
                     self.table
                 );
                 Err((text.span().start, problem))
@@ -220,7 +220,7 @@ impl Keys {
         if tls == RelayTls::None && !is_loopback(host) {
             let problem = format!(
                 "{table}.user with {table}.tls = \"none\" shows the password to everybody on the way; \
-                 \"implicit\" or \"starttls\" is right, \"none\" for this machine only"
+                 \"tls\" or \"starttls\" is right, \"none\" for this machine only"
             );
             return Err((start, problem));
         }
@@ -288,7 +288,7 @@ mod tests {
             StartTls,
         );
         check(
-            "[relay]\nhost = \"a.test\"\ntls = \"implicit\"\n",
+            "[relay]\nhost = \"a.test\"\ntls = \"tls\"\n",
             "a.test:465",
             Implicit,
         );

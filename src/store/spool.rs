@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use redb::ReadableTableMetadata;
 
+use super::append::Ready;
 use super::blob;
 use super::schema::SPOOL;
 use super::space::Room;
@@ -240,8 +241,18 @@ fn remove(tx: &mut Tx<'_>, id: SpoolId, blob: BlobId) -> Result<()> {
     blob::release(tx, blob)
 }
 
+fn file_report(tx: &mut Tx<'_>, report: &Ready) -> Result<()> {
+    for filed in report.carry_out(tx)? {
+        match filed {
+            Ok(_) | Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Keeps back all that waits.
-pub(super) fn hold_all(tx: &mut Tx<'_>) -> Result<()> {
+pub(super) fn hold_all(tx: &Tx<'_>) -> Result<()> {
     for (key, mut row) in RecipientRow::all(tx)? {
         if matches!(row.state.stage, SpoolStage::Waiting(_)) {
             row.state.stage = SpoolStage::Held;
@@ -299,12 +310,7 @@ impl Store {
                 update(tx, one)?;
             }
             for report in &ready {
-                let filed = report.carry_out(tx)?.into_iter();
-                for result in filed {
-                    result
-                        .map(drop)
-                        .or_else(|error| error.pass_over_not_found())?;
-                }
+                file_report(tx, report)?;
             }
             Ok(())
         })
@@ -321,15 +327,6 @@ impl Store {
             mail.new.prefix.clone(),
             self.blob(mail.blob)?,
         ))
-    }
-}
-
-impl Error {
-    fn pass_over_not_found(self) -> Result<()> {
-        if matches!(self, Self::NotFound(_)) {
-            return Ok(());
-        }
-        Err(self)
     }
 }
 

@@ -205,6 +205,25 @@ fn a_hold_makes_room_once_at_a_time() {
 }
 
 #[test]
+fn mail_that_does_not_get_out_is_told() {
+    for trouble in [Trouble::Delivery, Trouble::Dns, Trouble::Network] {
+        let mut policy = policy(Level::Warning);
+        policy.handle_state(Level::Warning, Some(trouble), at(1));
+        assert_eq!(pattern(&policy), Pattern::Flashes(Count::Five));
+        assert!(
+            policy
+                .view()
+                .condition
+                .in_words()
+                .contains("does not get out")
+        );
+        policy.handle_press(Press::Short, at(2));
+        assert_eq!(pattern(&policy), Pattern::Quiet);
+    }
+    assert!(Trouble::Network > Trouble::Dns && Trouble::Dns > Trouble::Delivery);
+}
+
+#[test]
 fn quiet_outlasts_making_room() {
     play(
         Level::Full,

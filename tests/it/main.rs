@@ -16,6 +16,7 @@ mod imap;
 mod net;
 mod panel;
 mod pop3;
+mod queue;
 mod room;
 mod sending;
 mod storage;

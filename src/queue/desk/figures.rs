@@ -15,12 +15,15 @@ use crate::store::spool::SpoolMail;
 /// Bytes of a mail in which its subject is looked for.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 
+/// For rounding.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
+
 /// A spooled mail as people see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// The mail with its recipients' last attempts.
     pub mail: SpoolMail,
-    /// Where its recipients stand now, in their order.
+    /// Where its recipients stand now, in their order; none once all have ended.
     pub recipients: Vec<ListedRecipient>,
     /// Until when it is tried, if the clock is set.
     pub until: Option<Wall>,
@@ -71,21 +74,18 @@ impl Desk {
         let mut queue = self.queue();
         let time = queue.clock.read(now);
         let lifetime = self.0.settings.policy.lifetime;
-        let listed = rows.into_iter().filter_map(|row| {
-            let mail = queue.plan.mail(row.id)?;
-            let left = (mail.arrived + lifetime).since(time).as_secs();
-            let left = i64::try_from(left).unwrap_or(i64::MAX);
-            let until = now.wall.map(|wall| Wall(wall.0.saturating_add(left)));
-            let recipients = mail.recipients.iter();
-            let recipients = recipients.map(|one| ListedRecipient {
-                destination: name(&one.destination),
-                turn: turn(one.state, time),
-            });
-            Some(Listed {
-                recipients: recipients.collect(),
-                until,
+        let listed = rows.into_iter().map(|row| match queue.plan.mail(row.id) {
+            Some(mail) => Listed {
+                recipients: recipients(mail, time),
+                until: until(mail.arrived + lifetime, time, now),
                 mail: row,
-            })
+            },
+            // It has ended, and is about to leave the spool.
+            None => Listed {
+                recipients: Vec::new(),
+                until: None,
+                mail: row,
+            },
         });
         Ok(listed.collect())
     }
@@ -141,6 +141,22 @@ impl Figures {
             self.held += 1;
         }
     }
+}
+
+fn recipients(mail: &Mail, time: QueueTime) -> Vec<ListedRecipient> {
+    let recipients = mail.recipients.iter();
+    let listed = recipients.map(|one| ListedRecipient {
+        destination: name(&one.destination),
+        turn: turn(one.state, time),
+    });
+    listed.collect()
+}
+
+/// A time of the queue's clock as one of the wall clock, to the nearest second.
+pub(super) fn until(end: QueueTime, time: QueueTime, now: Now) -> Option<Wall> {
+    let left = (end.since(time) + HALF_A_SECOND).as_secs();
+    let left = i64::try_from(left).unwrap_or(i64::MAX);
+    now.wall.map(|wall| Wall(wall.0.saturating_add(left)))
 }
 
 fn name(destination: &Destination) -> String {

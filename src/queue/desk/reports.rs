@@ -1,8 +1,7 @@
 //! The reports that a mail's sender is owed: one for all of its recipients whose step is saved in the same commit.
 
-use std::time::Duration;
-
 use super::Desk;
+use super::figures::until;
 use crate::clock::{Now, Wall};
 use crate::delivery::dsn::{Dsn, Form, Original, Recipient};
 use crate::delivery::report;
@@ -10,15 +9,12 @@ use crate::mail::address::Address;
 use crate::mail::report::{Class, Event, Status};
 use crate::mail::transport::{BodyType, HeaderType};
 use crate::queue::plan::Owed;
-use crate::queue::time::{QueueTime, Saved};
+use crate::queue::time::QueueTime;
 use crate::store::spool::{SpoolMail, SpoolReader, SpoolState};
 use crate::store::{self, Append};
 
 /// Bytes of the original that are read at a time.
 const PIECE_BYTES: usize = 64 << 10;
-
-/// For rounding.
-const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 /// RFC 3463 3.5: delivery time expired; said when nothing better is known.
 const EXPIRED: Status = Status {
@@ -28,19 +24,19 @@ const EXPIRED: Status = Status {
 };
 
 impl Desk {
-    /// Writes what is owed into the store, not filed yet.
+    /// Writes what is owed into the store, not filed yet; the mail arrived and it is now at these times.
     pub(super) fn reports(
         &self,
         mail: &SpoolMail,
         owed: &[(Owed, &SpoolState)],
-        arrived: QueueTime,
-        reading: Saved,
+        (arrived, time): (QueueTime, QueueTime),
         now: Now,
     ) -> store::Result<Vec<Append>> {
         let (Some(sender), false) = (&mail.new.sender, owed.is_empty()) else {
             return Ok(Vec::new());
         };
-        let until = self.until(arrived, reading);
+        let end = arrived + self.0.settings.policy.lifetime;
+        let until = until(end, time, now);
         let told = owed.iter().filter_map(|(owed, state)| {
             let recipient = mail.new.recipients.get(owed.recipient)?;
             let last = state.last.as_ref();
@@ -103,13 +99,6 @@ impl Desk {
             }
             composed => composed,
         }
-    }
-
-    /// Until when a mail is tried, by the wall clock.
-    fn until(&self, arrived: QueueTime, reading: Saved) -> Option<Wall> {
-        let left = (arrived + self.0.settings.policy.lifetime).since(reading.time);
-        let left = i64::try_from((left + HALF_A_SECOND).as_secs()).ok()?;
-        Some(Wall(reading.wall?.0.saturating_add(left)))
     }
 }
 

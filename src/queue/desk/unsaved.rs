@@ -175,7 +175,7 @@ impl Desk {
         let mut reports = Vec::new();
         if let Some(row) = &row {
             let owed: Vec<_> = change.owed(row, &states).collect();
-            reports = self.reports(row, &owed, change.arrived, reading, now)?;
+            reports = self.reports(row, &owed, (change.arrived, reading.time), now)?;
         }
         let update = SpoolUpdate {
             mail: id,

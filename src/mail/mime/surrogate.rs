@@ -245,9 +245,9 @@ fn parameters(word: &[u8], params: &[Param]) -> Option<String> {
             .ok()
             .filter(|name| name.is_ascii())?;
         match std::str::from_utf8(value) {
-            Ok(text) if text.is_ascii() => out.push_str(&format!(";\r\n {name}={}", quoted(text))),
+            Ok(text) if text.is_ascii() => out.extend([";\r\n ", name, "=", &quoted(text)]),
             Ok(text) if !name.contains('*') => {
-                out.push_str(&format!(";\r\n {name}*=utf-8''{}", percent_encoded(text)));
+                out.extend([";\r\n ", name, "*=utf-8''", &percent_encoded(text)]);
             }
             _ => {}
         }

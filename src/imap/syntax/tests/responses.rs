@@ -20,6 +20,7 @@ use crate::imap::syntax::sequence::SequenceSet;
 use crate::mail::flags::Keyword;
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox_name::MailboxName;
+use crate::mail::mime::surrogate::conventional;
 use crate::mail::mime::{Content, Part, Scanner, Summary};
 
 fn read(bytes: &[u8]) -> Response<'_> {
@@ -55,7 +56,13 @@ fn structures_of_the_corpus_are_read_back() {
     for file in files {
         let mut scanner = Scanner::new();
         scanner.push(&std::fs::read(&file).unwrap());
-        check(&scanner.finish().summary, &file.display().to_string());
+        let summary = scanner.finish().summary;
+        // RFC 3501 knows no message/global, and neither does imap-codec.
+        let summary = Summary {
+            body: conventional(&summary.body),
+            ..summary
+        };
+        check(&summary, &file.display().to_string());
     }
 }
 

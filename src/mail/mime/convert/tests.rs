@@ -254,9 +254,10 @@ fn parsed(message: &[u8]) -> Vec<String> {
 fn parse_parts(message: &Message<'_>, found: &mut Vec<String>) {
     for part in &message.parts {
         let kind = part.content_type();
-        let kind = kind.map_or("text/plain".to_owned(), |kind| {
-            format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default())
-        });
+        let kind = kind.map_or_else(
+            || "text/plain".to_owned(),
+            |kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()),
+        );
         match &part.body {
             PartType::Text(text) | PartType::Html(text) => found.push(format!("{kind} {text:?}")),
             PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
@@ -385,7 +386,7 @@ proptest! {
     #[test]
     fn any_message_becomes_lines(message in entity(), size in 1_usize..9) {
         let converted = lines_by(&message, 10_000);
-        prop_assert_eq!(lines_by(&message, size), converted.clone());
+        prop_assert_eq!(&lines_by(&message, size), &converted);
         prop_assert_eq!(contents(&converted), contents(&message));
         prop_assert_eq!(lines_by(&converted, 10_000), converted);
     }

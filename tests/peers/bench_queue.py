@@ -85,7 +85,7 @@ class Queue(unittest.TestCase):
                 self.assertEqual(waiting, MAILS)
                 with Sink(port):
                     before, begun = cpu(box.process.pid), time.monotonic()
-                    box.run("queue", "retry", "all")
+                    box.run("queue", "retry", "--all")
                     until(lambda: self.left(box) == 0, seconds=600, what="an empty queue")
                     self.tell("Heimpost", begun, cpu(box.process.pid) - before)
 

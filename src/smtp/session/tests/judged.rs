@@ -111,17 +111,19 @@ fn nothing_is_read_before_the_verdict() {
 }
 
 #[test]
-fn who_is_on_this_machine_is_not_judged() {
+fn who_is_at_home_is_not_refused() {
     let House { clock, service, .. } = house(Role::Receive);
     let service = Service {
         checking: Checking::Obey,
         ..service
     };
-    for (address, events) in [
-        ("127.0.0.1", 0),
-        ("::1", 0),
-        ("::ffff:127.0.0.1", 0),
-        ("192.168.1.2", 1),
+    for (address, events, code) in [
+        ("127.0.0.1", 0, "250"),
+        ("::1", 0, "250"),
+        ("::ffff:127.0.0.1", 0, "250"),
+        ("192.168.1.2", 1, "250"),
+        ("fd00::2", 1, "250"),
+        ("192.0.2.2", 1, "550"),
     ] {
         let peer = Peer {
             address: (address.parse::<std::net::IpAddr>().unwrap(), 4000).into(),
@@ -129,7 +131,8 @@ fn who_is_on_this_machine_is_not_judged() {
             wake: machine::Wake::none(),
         };
         let mut house = House::connect_from(clock.clone(), service.clone(), peer);
-        assert!(send(&mut house, "DATA").starts_with("250"));
+        house.verdict = Some(verdict(Fail, Policy::Reject));
+        assert!(send(&mut house, "DATA").starts_with(code), "{address}");
         assert_eq!(house.events.len(), events, "{address}");
     }
 }

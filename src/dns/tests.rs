@@ -155,7 +155,7 @@ fn a_zone_with_a_mistake_is_refused() {
 }
 
 /// hickory, before a server with the zone.
-async fn over_the_network(zone: &str, dnssec: bool) -> Resolver {
+fn over_the_network(zone: &str, dnssec: bool) -> Resolver {
     let zone = zone::Served::new(zone::Zone::parse(zone).unwrap());
     let settings = Settings {
         servers: vec![zone.address().unwrap()],
@@ -171,7 +171,7 @@ fn the_network_says_the_same() {
     run(async {
         // The server knows no DNSSEC: plain answers are not harmed by wanting it.
         for dnssec in [false, true] {
-            let resolver = over_the_network(ZONE, dnssec).await;
+            let resolver = over_the_network(ZONE, dnssec);
             for (asked, expected) in COMMON {
                 let said = question(&resolver, asked).await;
                 assert_eq!(said, *expected, "{asked}, dnssec {dnssec}");
@@ -187,7 +187,7 @@ fn a_large_answer_comes_by_tcp() {
     let text = "x".repeat(3000);
     let zone = format!("example.org TXT \"{text}\"\n");
     run(async {
-        let resolver = over_the_network(&zone, false).await;
+        let resolver = over_the_network(&zone, false);
         let answer = resolver.txt("example.org").await.unwrap();
         assert_eq!(answer.records, [text.into_bytes()]);
     });
@@ -196,7 +196,7 @@ fn a_large_answer_comes_by_tcp() {
 #[test]
 fn silence_is_temporary() {
     run(async {
-        let resolver = over_the_network("slow.example * timeout\n", false).await;
+        let resolver = over_the_network("slow.example * timeout\n", false);
         assert_eq!(question(&resolver, "MX slow.example").await, "temporary");
     });
 }

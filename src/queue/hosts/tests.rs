@@ -95,7 +95,7 @@ fn words(found: Result<Vec<Host>, Unroutable>) -> String {
         }
     };
     let lines = hosts.into_iter().map(|host| {
-        let name = host.name.map_or("-".to_owned(), |it| it.to_string());
+        let name = host.name.as_ref().map_or("-", Domain::as_str);
         let addresses: Vec<_> = host.addresses.iter().map(ToString::to_string).collect();
         let security = match host.security {
             Security::Opportunistic => "",
@@ -192,11 +192,11 @@ fn equal_preferences_take_turns() {
 
 #[test]
 fn hosts_have_a_limit() {
-    let mut zone = String::new();
-    for at in 1..=HOSTS_MAX + 2 {
-        zone +=
-            &format!("big.example MX {at} mx{at}.big.example\nmx{at}.big.example A 192.0.2.{at}\n");
-    }
+    let records = (1..=HOSTS_MAX + 2).map(|at| {
+        let name = format!("mx{at}.big.example");
+        format!("big.example MX {at} {name}\n{name} A 192.0.2.{at}\n")
+    });
+    let zone: String = records.collect();
     let finder = Finder::new(Resolver::zone(&zone).unwrap(), vec![]);
     let hosts = run(finder.hosts(&domain("big.example"), now())).unwrap();
     assert_eq!(hosts.len(), HOSTS_MAX);

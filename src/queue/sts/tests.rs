@@ -1,5 +1,6 @@
 //! A domain whose policy is on a web server on loopback, as `Sts` and `Finder` see it through the days.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use tempfile::TempDir;
@@ -48,8 +49,8 @@ impl Web {
         let directory = TempDir::new().unwrap();
         let subject = Subject {
             hostname: hostname.to_owned(),
-            names: Default::default(),
-            addresses: Default::default(),
+            names: BTreeSet::default(),
+            addresses: BTreeSet::default(),
         };
         let certificate = Certificate::Made {
             directory: directory.path().to_owned(),

@@ -183,6 +183,20 @@ fn hops_are_limited_for_what_leaves_too() {
     }
 }
 
+/// A mail that came by an alias, sent to it once more by hand.
+#[test]
+fn what_is_sent_again_is_no_circle() {
+    let mut house = logged_in();
+    house.alias("info@home.test", &["anna@home.test", "x@far.test"]);
+    let lines = [
+        "MAIL FROM:<anna@home.test>",
+        "RCPT TO:<info@home.test>",
+        "DATA",
+        "Delivered-To: info@home.test\r\n\r\nb\r\n.",
+    ];
+    assert_eq!(house.last_code(&lines), "250");
+}
+
 #[test]
 fn authors_belong_to_the_account() {
     let mut house = logged_in();

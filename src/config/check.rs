@@ -74,7 +74,7 @@ pub(super) fn check(fragment: Fragment) -> Result<Settings, Problem> {
         },
         relay: relay::relay(fragment.relay)?,
         dns: sending::dns(fragment.dns, standard.dns)?,
-        queue: sending::queue(fragment.queue, standard.queue)?,
+        queue: sending::queue(fragment.queue, &standard.queue)?,
         submission: SubmissionSettings {
             sent_copy: plain(fragment.submission.sent_copy)
                 .unwrap_or(standard.submission.sent_copy),

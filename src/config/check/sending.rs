@@ -50,7 +50,7 @@ fn name_server(text: &Spanned<String>) -> Result<SocketAddr, Problem> {
 
 pub(super) fn queue(
     fragment: QueueFragment,
-    standard: QueueSettings,
+    standard: &QueueSettings,
 ) -> Result<QueueSettings, Problem> {
     let Policy {
         retry_first,

@@ -224,6 +224,16 @@ impl House {
         String::from_utf8_lossy(&text).into_owned()
     }
 
+    /// The owner wants all that waits to be tried.
+    pub(super) async fn wish_for_all(&self) {
+        for mail in self.spool() {
+            let (desk, now) = (self.desk.clone(), self.clock.now());
+            let wish = move || desk.retry(mail.id, now);
+            // What is under way may be gone by now.
+            let _wished = spawn_blocking(wish).await.unwrap();
+        }
+    }
+
     pub(super) fn tallied(&self) -> Tallied {
         self.tally.read()
     }

@@ -4,6 +4,7 @@ mod host;
 mod hosts;
 mod house;
 mod smarthosts;
+mod whole;
 
 /// How most hosts begin.
 const HELLO: &str = "S: 220 mx.test

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use heimpost::mail::address::Domain;
 use heimpost::queue::relay::{Login, Relay, RelayTls, Smarthost};
+use heimpost::store::spool::SpoolMail;
 
 use super::TAKE;
 use super::host::Host;
@@ -175,24 +176,19 @@ async fn a_wrong_password_is_tried_once() {
     );
     // Neither a second mail nor the owner's wish make another login.
     house.send(mail(&["ina@far.test"])).await;
-    let first = house.spool()[0].id;
-    let (desk, now) = (house.desk.clone(), house.clock.now());
-    tokio::task::spawn_blocking(move || desk.retry(first, now).unwrap())
-        .await
-        .unwrap();
-    house.until_tried(2).await;
+    house.wish_for_all().await;
+    let attempts = |spool: &[SpoolMail]| {
+        spool
+            .iter()
+            .map(|mail| mail.states[0].attempts)
+            .sum::<u32>()
+    };
+    house.until(|spool| attempts(spool) >= 2).await;
     assert_eq!(host.said().len(), 1);
 
     world.set_password("right");
-    for mail in house.spool() {
-        let (desk, now) = (house.desk.clone(), house.clock.now());
-        tokio::task::spawn_blocking(move || desk.retry(mail.id, now).unwrap())
-            .await
-            .unwrap();
-        house
-            .until(|spool| !spool.iter().any(|one| one.id == mail.id))
-            .await;
-    }
+    house.wish_for_all().await;
+    house.until_empty().await;
     house.stop().await;
     assert_eq!(host.end().await.len(), 2);
 }

@@ -80,7 +80,7 @@ impl Client {
             let read = timeout(PATIENCE, self.0.read_line(&mut text)).await;
             let read = read.unwrap_or_else(|_| panic!("{line}: {text}"));
             assert_ne!(read.unwrap(), 0, "{line}: {text}");
-            if text[from..].starts_with(prefix) {
+            if text.get(from..).unwrap().starts_with(prefix) {
                 return text;
             }
         }

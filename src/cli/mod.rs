@@ -56,18 +56,12 @@ pub struct Context {
 impl Context {
     /// The daemon's queue, or the one that lies in the store.
     fn desk(&self) -> Result<Desk> {
-        match &self.desk {
-            Some(desk) => Ok(desk.clone()),
-            None => {
-                let (tally, now) = (Tally::default(), self.clock.now());
-                Ok(connect::open_desk(
-                    &self.store,
-                    &self.settings,
-                    &tally,
-                    now,
-                )?)
-            }
+        if let Some(desk) = &self.desk {
+            return Ok(desk.clone());
         }
+        let (tally, now) = (Tally::default(), self.clock.now());
+        let desk = connect::open_desk(&self.store, &self.settings, &tally, now)?;
+        Ok(desk)
     }
 }
 

@@ -237,7 +237,7 @@ impl Desk {
         let mut queue = self.queue();
         let time = queue.clock.read(now);
         let before = queue.contacts.diagnosis();
-        queue.conclude(job.attempt, &tried, (time, now));
+        queue.conclude(job.attempt, tried, (time, now));
         let after = queue.contacts.diagnosis();
         drop(queue);
         if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
@@ -336,13 +336,13 @@ impl Queue {
     fn conclude(
         &mut self,
         attempt: Attempt,
-        tried: &BTreeMap<usize, Tried>,
+        mut tried: BTreeMap<usize, Tried>,
         (time, now): (QueueTime, Now),
     ) {
         let (id, recipients) = (attempt.mail(), attempt.recipients().to_vec());
         let seen = diagnosis::Seen::of(recipients.iter().map(|index| tried.get(index)));
-        self.contacts.note(attempt.destination(), &seen, time);
-        let contact = contact(attempt.destination(), &seen);
+        self.contacts.note(attempt.destination(), seen, time);
+        let contact = contact(attempt.destination(), seen);
         let outcomes: BTreeMap<usize, Outcome> = tried
             .iter()
             .map(|(index, tried)| (*index, tried.outcome))
@@ -356,7 +356,7 @@ impl Queue {
         };
         let mut change = Change::of(mail);
         for index in recipients {
-            let last = last_try(tried.get(&index), now);
+            let last = last_try(tried.remove(&index), now);
             change.tried(index, mail, last);
         }
         change.owe(owed);
@@ -399,7 +399,7 @@ impl Queue {
 }
 
 /// Whether other mail for this destination would have fared as badly.
-fn contact(destination: &Destination, seen: &diagnosis::Seen) -> Contact {
+fn contact(destination: &Destination, seen: diagnosis::Seen) -> Contact {
     match (seen, destination) {
         (diagnosis::Seen::NoConnection | diagnosis::Seen::NoNames, _)
         | (diagnosis::Seen::NoLogin, Destination::Smarthost(_)) => Contact::Unreachable,
@@ -415,13 +415,13 @@ fn count(tally: &Tally, outcome: Outcome) {
     });
 }
 
-fn last_try(tried: Option<&Tried>, now: Now) -> LastTry {
+fn last_try(tried: Option<Tried>, now: Now) -> LastTry {
     match tried {
         Some(tried) => LastTry {
             at: now.wall,
-            host: tried.host.clone(),
+            host: tried.host,
             status: tried.status.to_string(),
-            reply: tried.reply.clone(),
+            reply: tried.reply,
         },
         None => LastTry {
             at: now.wall,

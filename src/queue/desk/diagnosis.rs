@@ -103,22 +103,22 @@ impl Seen {
 
 impl Contacts {
     /// An attempt has ended.
-    pub(super) fn note(&mut self, destination: &Destination, seen: &Seen, time: QueueTime) {
+    pub(super) fn note(&mut self, destination: &Destination, seen: Seen, time: QueueTime) {
         if matches!(seen, Seen::Taken | Seen::Answered) {
             self.troubled.remove(destination);
             self.answered = Some(time);
             if matches!(destination, Destination::Domain(_)) {
                 self.domain_answered = Some(time);
             }
-            if *seen == Seen::Taken {
+            if seen == Seen::Taken {
                 self.taken = Some(time);
             }
             return;
         }
         let known = self.troubled.get(destination);
-        let known = known.filter(|known| known.seen == *seen);
+        let known = known.filter(|known| known.seen == seen);
         let trouble = Trouble {
-            seen: *seen,
+            seen,
             since: known.map_or(time, |known| known.since),
             last: time,
         };
@@ -268,9 +268,9 @@ mod tests {
                 "login" => Seen::NoLogin,
                 other => panic!("{other}"),
             };
-            contacts.note(&destination, &seen, time);
+            contacts.note(&destination, seen, time);
         }
-        assert_eq!(contacts.diagnosis(), expected, "{attempts:?}");
+        assert_eq!((attempts, contacts.diagnosis()), (attempts, expected));
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Life {
                     continue;
                 };
                 let to = Arc::clone(&one.destination);
-                with.push((id, to.clone(), index));
+                with.push((id, Arc::clone(&to), index));
                 let may_go = !is_closed(&to) || self.cannot_wait(mail, one);
                 if has_room(&to) && may_go {
                     due.push((when + mail.priority.behind(), when, id, index, to));

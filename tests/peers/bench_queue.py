@@ -91,7 +91,7 @@ class Queue(unittest.TestCase):
 
     def left(self, box):
         time.sleep(0.2)
-        return json.loads(box.run("status", "--json").stdout)["queue"]["mails"]
+        return json.loads(box.run("status", "--json").stdout)["queue"]["waiting"]
 
     def test_postfix(self):
         port = free_port()

@@ -22,6 +22,7 @@ MAILS = int(os.environ.get("HEIMPOST_BENCH_MAILS", "10000"))
 BYTES = 4096
 CONNECTIONS = 20
 WRITERS = 4
+PER_CONNECTION = 500
 
 
 def text(number, sender, to):
@@ -45,9 +46,11 @@ class Sink:
 
 def fill(connect, sender):
     def work(first):
-        with connect() as client:
-            for number in range(first, MAILS, WRITERS):
-                client.sendmail(sender, ["ben@else.test"], text(number, sender, "ben@else.test"))
+        mine = range(first, MAILS, WRITERS)
+        for start in range(0, len(mine), PER_CONNECTION):
+            with connect() as client:
+                for number in mine[start : start + PER_CONNECTION]:
+                    client.sendmail(sender, ["ben@else.test"], text(number, sender, "ben@else.test"))
 
     threads = [threading.Thread(target=work, args=(first,)) for first in range(WRITERS)]
     for thread in threads:

@@ -143,7 +143,9 @@ pub(super) fn convert(data: &[u8]) {
 
 fn seven_bit(pieces: &[&[u8]]) -> Vec<u8> {
     let mut survey = Survey::new();
-    pieces.iter().for_each(|piece| survey.push(piece));
+    for piece in pieces {
+        survey.push(piece);
+    }
     let mut conversion = SevenBit::new(survey.finish());
     let mut out = Vec::new();
     for piece in pieces {

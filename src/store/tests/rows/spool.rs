@@ -171,7 +171,7 @@ fn the_spool_has_limits() {
         house.store.append(vec![append], house.now()).map(drop)
     };
     assert!(matches!(spool(vec![mail(&[])]), Err(Error::Refused(_))));
-    let many = ["b@x.example"; SPOOL_RECIPIENTS_MAX + 1];
+    let many = vec!["b@x.example"; SPOOL_RECIPIENTS_MAX + 1];
     assert!(matches!(spool(vec![mail(&many)]), Err(Error::Limit(_))));
     let too_many = vec![mail(&["b@x.example"]); usize::try_from(SPOOL_MAILS_MAX).unwrap() + 1];
     assert!(matches!(spool(too_many), Err(Error::Limit(_))));
@@ -226,6 +226,11 @@ fn all_that_a_mail_has_comes_back() {
         };
         assert_eq!(house.spool_one(new.clone()).new, new);
     }
+}
+
+#[test]
+fn all_that_came_of_attempts_comes_back() {
+    let house = House::new();
     let last = LastTry {
         at: Some(START),
         host: Some("mx.x.example".to_owned()),
@@ -237,6 +242,7 @@ fn all_that_a_mail_has_comes_back() {
         host: None,
         ..last.clone()
     };
+    let new = mail(&["b@x.example", "c@x.example", "d@x.example"]);
     let mail = house.spool_one(new).id;
     for (stage, attempts, delay_told, last) in [
         (SpoolStage::Waiting(Duration::MAX), u32::MAX, true, None),

@@ -12,6 +12,7 @@ from box import Box, PASSWORD, message, tool, until
 from broken import Broken
 from names import Names
 from others import Authority, Exim, Postfix
+from thunderbird import Thunderbird
 
 QUICK = 'retry_first = "1s"\nretry_max = "2s"\n'
 
@@ -158,7 +159,7 @@ class ByMx(unittest.TestCase):
 
 
 class Reports(unittest.TestCase):
-    def test_late_then_failed_and_mutt_shows_it(self):
+    def test_late_then_failed_as_mutt_and_thunderbird_show_it(self):
         quick = '[queue]\nport = 9\nretry_first = "1s"\nretry_max = "2s"\ndelay_notice_after = "3s"\nlifetime = "8s"\n'
         with Names("dead.test. MX 10 mx.dead.test.", "mx.dead.test. A 127.0.0.1") as names:
             with Box(names.config + quick) as box:
@@ -173,6 +174,19 @@ class Reports(unittest.TestCase):
                 settled(box)
                 self.assertEqual((len(reports("delayed")), len(reports("failed"))), (1, 1))
                 self.shown_by_mutt(reports("failed")[0])
+                self.shown_by_thunderbird(reports("delayed")[0], "Ihre Mail ist noch unterwegs", "Action: delayed")
+                self.shown_by_thunderbird(reports("failed")[0], "konnte nicht zugestellt werden", "Action: failed")
+
+    def shown_by_thunderbird(self, report, subject, action):
+        with tempfile.NamedTemporaryFile(suffix=".eml") as file:
+            file.write(report.encode())
+            file.flush()
+            with Thunderbird("-file", file.name) as thunderbird:
+                shown = thunderbird.shown(action)
+        self.assertIn(subject, shown.splitlines()[0])
+        self.assertIn("Empfängern", shown)
+        self.assertIn("Final-Recipient: rfc822; ben@dead.test", shown)
+        self.assertIn("Subject: To the world", shown)
 
     def shown_by_mutt(self, report):
         """The report as a person sees it: the words, then the list of its parts."""

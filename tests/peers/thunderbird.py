@@ -1,0 +1,91 @@
+"""Thunderbird without a screen, asked by its own remote protocol (Marionette) what it shows."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from box import until
+
+PREFERENCES = {
+    "mail.provider.suppress_dialog_on_startup": True,
+    "mailnews.start_page.enabled": False,
+    "mail.rights.version": 1,
+    "datareporting.policy.dataSubmissionPolicyBypassNotification": True,
+    "mail.shell.checkDefaultClient": False,
+    "mail.accounthub.enabled": False,
+    "app.update.enabled": False,
+}
+
+# The text of the window in which one message is shown.
+SHOWN = """
+for (const window of Services.wm.getEnumerator("mail:messageWindow")) {
+  const message = window.document.getElementById("messageBrowser")?.contentWindow;
+  const pane = message?.getMessagePaneBrowser?.();
+  const text = pane?.contentDocument?.body?.textContent;
+  if (text) return window.document.title + "\\n" + text;
+}
+return "";
+"""
+
+
+class Thunderbird:
+    def __init__(self, *arguments):
+        self.home = Path(tempfile.mkdtemp(prefix="heimpost-thunderbird-"))
+        profile = self.home / "profile"
+        profile.mkdir()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        preferences = dict(PREFERENCES, **{"marionette.port": self.port})
+        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items()]
+        (profile / "user.js").write_text("".join(lines))
+        self.command = ["thunderbird", "--headless", "--marionette", "--remote-allow-system-access", "--profile", str(profile), *arguments]
+        self.number = 0
+
+    def __enter__(self):
+        env = dict(os.environ, HOME=str(self.home), MOZ_DISABLE_CONTENT_SANDBOX="1", LC_ALL="C.UTF-8")
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(self.command, env=env, start_new_session=True, **quiet)
+        self.stream = until(self._connect, seconds=60, what="Thunderbird listening")
+        self._read()
+        self._ask("WebDriver:NewSession", {})
+        self._ask("Marionette:SetContext", {"value": "chrome"})
+        return self
+
+    def __exit__(self, *_):
+        self.stream.close()
+        os.killpg(self.process.pid, 9)
+        self.process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _connect(self):
+        try:
+            return socket.create_connection(("127.0.0.1", self.port), timeout=30).makefile("rwb")
+        except OSError:
+            return None
+
+    def _read(self):
+        digits = b""
+        while not digits.endswith(b":"):
+            digits += self.stream.read(1)
+        return json.loads(self.stream.read(int(digits[:-1])))
+
+    def _ask(self, command, parameters):
+        self.number += 1
+        text = json.dumps([0, self.number, command, parameters]).encode()
+        self.stream.write(str(len(text)).encode() + b":" + text)
+        self.stream.flush()
+        _, _, error, result = self._read()
+        assert not error, error
+        return result
+
+    def run(self, script):
+        return self._ask("WebDriver:ExecuteScript", {"script": script, "args": []})["value"]
+
+    def shown(self, text):
+        """The title and the text of the message's window, once `text` is in it."""
+        return until(lambda: text in (shown := self.run(SHOWN)) and shown, seconds=40, what=f"{text!r} in Thunderbird")

@@ -32,6 +32,52 @@ return "";
 """
 
 
+# An account at a box whose authority is trusted; IMAP and SMTP with TLS from the first byte.
+ACCOUNT = """
+const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
+const [address, password, imaps, submissions, authority] = arguments;
+const certificates = Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB);
+certificates.addCertFromBase64(authority, "CTu,,");
+const { SSL } = Ci.nsMsgSocketType;
+const { passwordCleartext } = Ci.nsMsgAuthMethod;
+MailServices.accounts.createLocalMailAccount();
+const server = MailServices.accounts.createIncomingServer(address, "localhost", "imap");
+Object.assign(server, { port: imaps, socketType: SSL, authMethod: passwordCleartext, password });
+const out = MailServices.outgoingServer.createServer("smtp");
+out.QueryInterface(Ci.nsISmtpServer);
+Object.assign(out, { hostname: "localhost", port: submissions, socketType: SSL });
+Object.assign(out, { username: address, authMethod: passwordCleartext, password });
+const identity = MailServices.accounts.createIdentity();
+Object.assign(identity, { email: address, fullName: "Anna", smtpServerKey: out.key });
+const account = MailServices.accounts.createAccount();
+account.addIdentity(identity);
+account.incomingServer = server;
+MailServices.accounts.defaultAccount = account;
+"""
+
+# Writes a mail in a window and presses Send; done when the window has gone, copy in Sent included.
+SEND = """
+const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
+const [to, subject, body, done] = arguments;
+const fields = Cc["@mozilla.org/messengercompose/composefields;1"].createInstance(Ci.nsIMsgCompFields);
+const identity = MailServices.accounts.defaultAccount.defaultIdentity;
+Object.assign(fields, { from: identity.email, to, subject, body });
+const params = Cc["@mozilla.org/messengercompose/composeparams;1"].createInstance(Ci.nsIMsgComposeParams);
+Object.assign(params, { composeFields: fields, identity, format: Ci.nsIMsgCompFormat.PlainText });
+MailServices.compose.OpenComposeWindowWithParams(null, params);
+const window = Services.wm.getMostRecentWindow("mail:3pane");
+const open = () => Services.wm.getMostRecentWindow("msgcompose");
+const step = sent => window.setTimeout(async () => {
+  const compose = open();
+  if (sent) return compose ? step(true) : done("");
+  if (!compose?.composeEditorReady) return step(false);
+  await compose.GenericSendMessage(Ci.nsIMsgCompDeliverMode.Now);
+  return step(true);
+}, 300);
+step(false);
+"""
+
+
 class Thunderbird:
     def __init__(self, *arguments):
         self.home = Path(tempfile.mkdtemp(prefix="heimpost-thunderbird-"))
@@ -83,8 +129,17 @@ class Thunderbird:
         assert not error, error
         return result
 
-    def run(self, script):
-        return self._ask("WebDriver:ExecuteScript", {"script": script, "args": []})["value"]
+    def run(self, script, *arguments):
+        return self._ask("WebDriver:ExecuteScript", {"script": script, "args": arguments})["value"]
+
+    def account(self, box, address, password):
+        lines = Path(box.ca).read_text().splitlines()
+        authority = "".join(line for line in lines if "CERTIFICATE" not in line)
+        self.run(ACCOUNT, address, password, box.ports["imaps"], box.ports["submissions"], authority)
+
+    def send(self, to, subject, body):
+        self._ask("WebDriver:SetTimeouts", {"script": 60_000})
+        self._ask("WebDriver:ExecuteAsyncScript", {"script": SEND, "args": [to, subject, body]})
 
     def shown(self, text):
         """The title and the text of the message's window, once `text` is in it."""

@@ -80,7 +80,7 @@ class Records(unittest.TestCase):
 
                 served = check()
                 self.assertIn("192.168.1.2, which only your home network has", served)
-                self.assertIn("Add a TXT record for example.org", served)
+                self.assertIn("add this TXT record for example.org", served)
                 found = {one["name"]: one["state"] for one in json.loads(check("--json")) if one["type"] in ("MX", "A")}
                 self.assertEqual(found, {"example.org": "ok", "mail.example.org": "wrong"})
                 box.stop()

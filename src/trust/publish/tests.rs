@@ -263,7 +263,7 @@ fn each_faulty_text_has_its_instruction() {
         "new._domainkey",
         "ne._domainkey",
         State::Missing,
-        "Add a TXT record for new._",
+        "add this TXT record for new._",
         "Legen Sie",
     );
     check(

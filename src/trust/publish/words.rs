@@ -78,11 +78,17 @@ pub fn advice(finding: &Finding, facts: &Facts, language: Language) -> String {
     let value = record.value(language);
     match (&finding.todo, language) {
         (Todo::Nothing, _) => String::new(),
+        (Todo::Add, De) if kind == "PTR" => format!(
+            "Lassen Sie Ihren Internetanbieter für die Adresse der Box den Namen {value} eintragen (PTR)."
+        ),
+        (Todo::Add, En) if kind == "PTR" => {
+            format!("Have your internet provider give the box's address the name {value} (PTR).")
+        }
         (Todo::Add, De) => format!(
             "Legen Sie beim Anbieter Ihrer Domain einen {kind}-Eintrag für {name} an: {value}"
         ),
         (Todo::Add, En) => {
-            format!("Add a {kind} record for {name} at the provider of your domain: {value}")
+            format!("At the provider of your domain, add this {kind} record for {name}: {value}")
         }
         (Todo::Replace { found }, De) => {
             format!("Ändern Sie den {kind}-Eintrag von {name} von \"{found}\" in: {value}")

@@ -224,7 +224,8 @@ impl Desk {
     }
 
     /// A job is done. `tried` has its recipients' indices; one that is missing counts as transient. On an error nothing
-    /// is forgotten: it is saved before [`Desk::next`] gives another job.
+    /// is forgotten: it is saved before [`Desk::next`] gives another job. Until this returns the job has its place among
+    /// those that go on at a time: however slow the card, a crash has no more mails sent again than that.
     pub fn finish(&self, job: Job, tried: BTreeMap<usize, Tried>, now: Now) -> store::Result<()> {
         for index in job.attempt.recipients() {
             let outcome = tried.get(index).map(|tried| tried.outcome);
@@ -238,8 +239,10 @@ impl Desk {
         let time = queue.clock.read(now);
         let before = queue.contacts.diagnosis();
         queue.conclude(job.attempt, tried, (time, now));
+        queue.plan.keep_place();
         let after = queue.contacts.diagnosis();
         drop(queue);
+        let _place = Place(self);
         if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
             maillog::sending_trouble(&after.in_words());
         }
@@ -316,6 +319,15 @@ impl Desk {
         // A panic elsewhere leaves the plan whole: it is changed by one call at a time.
         let state = self.0.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Of a job that is done and not saved yet.
+struct Place<'a>(&'a Desk);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.queue().plan.free_place();
     }
 }
 

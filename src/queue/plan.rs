@@ -55,7 +55,7 @@ impl Default for Policy {
 /// How much goes on at a time. Zero counts as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most attempts under way.
+    /// Most attempts under way or not saved yet, so the most mails that a crash can have sent again.
     pub attempts_max: usize,
     /// Most attempts under way for one destination.
     pub per_destination_max: usize,
@@ -267,6 +267,17 @@ impl Plan {
         }
         self.schedule(attempt.mail);
         self.lanes.end(&attempt.destination);
+    }
+
+    /// An attempt that has ended keeps its place among [`Limits::attempts_max`], though not at its destination, until
+    /// [`Plan::free_place`]: while what came of it is being saved.
+    pub fn keep_place(&mut self) {
+        self.lanes.keep_place();
+    }
+
+    /// Gives back one such place.
+    pub fn free_place(&mut self) {
+        self.lanes.free_place();
     }
 
     /// Keeps back what waits, and what is under way if it has to be tried again. It is not given up

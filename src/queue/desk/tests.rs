@@ -595,3 +595,26 @@ fn jobs_end_at_the_same_time() {
         house.tries
     );
 }
+
+#[test]
+fn a_job_has_its_place_until_it_is_saved() {
+    let mut house = house();
+    let to: Vec<String> = (0..30).map(|n| format!("b@x{n}.test")).collect();
+    let to = to.iter().map(|to| (to.as_str(), None));
+    let to: Vec<_> = std::iter::once(("a@no.test", None)).chain(to).collect();
+    house.spool(Some("otto@else.test"), &to);
+    let mut jobs: Vec<Job> = std::iter::from_fn(|| house.next()).collect();
+    assert_eq!(jobs.len(), Limits::default().attempts_max);
+    // The commit wakes, since it spools the report to otto.
+    let given = Arc::new(Mutex::new(Vec::new()));
+    let (desk, now, during) = (house.desk.clone(), house.now(), Arc::clone(&given));
+    let ask = move || {
+        let job = desk.next(now).unwrap();
+        during.lock().unwrap().push(job.is_some());
+    };
+    house.desk.on_work(Wake::new(ask));
+    house.work(jobs.remove(0));
+    assert_eq!(*given.lock().unwrap(), [false]);
+    assert!(house.next().is_some());
+    assert!(house.next().is_none());
+}

@@ -60,6 +60,8 @@ pub(super) struct Lanes {
     attempts_max: usize,
     per_destination_max: usize,
     under_way: usize,
+    /// Attempts that have ended and keep their places among all.
+    kept: usize,
     /// Not due yet; with the time from which on each cannot wait.
     waiting: BTreeMap<(QueueTime, Rank), (QueueTime, Arc<Destination>)>,
     by_destination: BTreeMap<Arc<Destination>, Lane>,
@@ -77,6 +79,7 @@ impl Lanes {
             attempts_max: attempts_max.max(1),
             per_destination_max: per_destination_max.max(1),
             under_way: 0,
+            kept: 0,
             waiting: BTreeMap::new(),
             by_destination: BTreeMap::new(),
             heads: BTreeSet::new(),
@@ -170,7 +173,8 @@ impl Lanes {
     /// The first that may go now.
     pub(super) fn first(&self) -> Option<(Rank, Arc<Destination>)> {
         let first = self.heads.first().cloned();
-        first.filter(|_| self.under_way < self.attempts_max)
+        let places = self.under_way.saturating_add(self.kept);
+        first.filter(|_| places < self.attempts_max)
     }
 
     /// When the next one may go of those that might not when [`Lanes::advance`] was called last.
@@ -199,6 +203,16 @@ impl Lanes {
         self.change(destination, |lane| {
             lane.under_way = lane.under_way.saturating_sub(1);
         });
+    }
+
+    /// An attempt that has ended keeps its place.
+    pub(super) fn keep_place(&mut self) {
+        self.kept = self.kept.saturating_add(1);
+    }
+
+    /// One such place is free.
+    pub(super) fn free_place(&mut self) {
+        self.kept = self.kept.saturating_sub(1);
     }
 
     /// A host there was reached; whether none had been before.

@@ -229,6 +229,7 @@ impl Attempt<'_> {
     async fn give(&mut self, mut line: Line, target: &Target, was_idle: bool) -> Then {
         let mut round = self.left.clone();
         let mut then = Then::Next;
+        let mut has_taken = false;
         self.asked += 1;
         loop {
             let sent = match self.send(&mut line, &round).await {
@@ -250,6 +251,10 @@ impl Attempt<'_> {
             }
             let reports = line.client().extensions().dsn;
             let further = self.note(&round, &sent, target, reports);
+            has_taken |= sent
+                .fates
+                .iter()
+                .any(|fate| matches!(fate, Fate::Delivered(_)));
             if sent.fates.iter().any(Fate::is_unknown) {
                 then = Then::Stop;
             }
@@ -257,7 +262,12 @@ impl Attempt<'_> {
                 break;
             }
             if further.is_empty() || further.len() == round.len() {
-                self.keep(target, line);
+                if has_taken {
+                    self.keep(target, line);
+                } else {
+                    // Whoever defers is asked anew: the server's process may hold on to what it knew.
+                    tokio::spawn(line.quit());
+                }
                 break;
             }
             round = further;

@@ -162,6 +162,43 @@ async fn two_mails_share_a_connection() {
 }
 
 #[tokio::test]
+async fn a_host_that_defers_is_asked_anew_over_another_connection() {
+    let deferrals = [
+        "C: MAIL\nS: 450 not now\nC: RSET\nS: 250 ok",
+        "C: MAIL\nS: 250 ok\nC: RCPT\nS: 450 not now\nC: RSET\nS: 250 ok",
+        "C: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\nDATA\nS: 451 not now",
+    ];
+    for deferral in deferrals {
+        let defers = bare(&format!("{deferral}\nC: QUIT\nS: 221 bye"));
+        let (host, house) = one(&[&defers, &take(HELLO)]).await;
+        house.send(mail(&["ben@far.test"])).await;
+        house.until_tried(1).await;
+        house.wish_for_all().await;
+        house.until_empty().await;
+        house.stop().await;
+        assert_eq!(host.end().await.len(), 2, "{deferral}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_on_which_one_of_two_was_taken_is_kept() {
+    let half = "C: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: RCPT\nS: 450 not now\nC: DATA\nS: 354 go\nDATA\nS: 250 ok\n";
+    let (host, house) = one(&[&bare(&format!("{half}{TAKE}"))]).await;
+    house.send(mail(&["ben@far.test", "ina@far.test"])).await;
+    house
+        .until(|spool| {
+            spool
+                .first()
+                .is_some_and(|mail| mail.states[1].last.is_some())
+        })
+        .await;
+    house.wish_for_all().await;
+    house.until_empty().await;
+    house.stop().await;
+    host.end().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_was_closed_meanwhile_is_no_failure() {
     let closes = |how: &str| format!("{BARE}{TAKE}{how}");
     for how in [
@@ -363,7 +400,7 @@ pub(super) fn tls(dir: &std::path::Path, name: &str) -> Arc<Tls> {
     Arc::new(Tls::open(certificate, now, Counters::default()).unwrap())
 }
 
-const STARTTLS: &str = "S: 220 mx.test
+pub(super) const STARTTLS: &str = "S: 220 mx.test
 C: EHLO
 S: 250-mx.test
 S: 250 STARTTLS

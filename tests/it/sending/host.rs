@@ -2,7 +2,7 @@
 //!
 //! One script per connection, in the order in which they come; after the last one connections are refused. Lines:
 //! `S: text` is said, `C: start` is the next line of the client and begins so, `DATA` takes a message up to its dot, `TLS`
-//! does the handshake, `CUT` closes, `GO` waits until the test lets it go on. Then the rest of what the client says is
+//! does the handshake, `NOTLS` one that the client breaks off, `CUT` closes, `GO` waits until the test lets it go on. Then the rest of what the client says is
 //! taken until it closes or says QUIT.
 
 use std::net::SocketAddr;
@@ -109,6 +109,7 @@ impl Play {
                 }
                 "DATA" => while self.hear().await != ".\r\n" {},
                 "TLS" => self.start_tls().await,
+                "NOTLS" => return self.fail_tls().await,
                 "GO" => self.go.acquire().await.unwrap().forget(),
                 "CUT" => return,
                 _ => panic!("{line}"),
@@ -139,10 +140,23 @@ impl Play {
     }
 
     async fn start_tls(&mut self) {
+        let accepted = self.accept().await;
+        self.stream = BufReader::new(accepted.unwrap());
+    }
+
+    /// The client learns with the certificate that it wants none of it, and may only see that after the handshake's end.
+    async fn fail_tls(&mut self) {
+        if let Some(stream) = self.accept().await {
+            self.stream = BufReader::new(stream);
+            assert_eq!(self.hear().await, "");
+        }
+    }
+
+    async fn accept(&mut self) -> Option<Stream> {
         let (gone, _) = tokio::io::duplex(1);
         let gone = BufReader::new(Stream::plain(gone));
         let plain = std::mem::replace(&mut self.stream, gone).into_inner();
         let accepted = self.tls.as_ref().unwrap().accept(Box::new(plain)).await;
-        self.stream = BufReader::new(accepted.unwrap().0);
+        accepted.ok().map(|(stream, _)| stream)
     }
 }

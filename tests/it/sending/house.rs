@@ -19,6 +19,7 @@ use heimpost::queue::hosts::Finder;
 use heimpost::queue::plan::{Limits, Policy};
 use heimpost::queue::relay::Relay;
 use heimpost::queue::routes::Routes;
+use heimpost::queue::sts::Sts;
 use heimpost::queue::worker::Worker;
 use heimpost::store::spool::{NewSpool, NewSpoolRecipient, SpoolMail};
 use heimpost::store::types::Language;
@@ -41,6 +42,8 @@ pub(super) struct Plan {
     pub(super) relay: Relay,
     /// Authorities that it trusts.
     pub(super) authorities: String,
+    /// Where MTA-STS policies are fetched.
+    pub(super) policy_port: u16,
 }
 
 impl Plan {
@@ -50,6 +53,7 @@ impl Plan {
             port,
             relay: Relay::default(),
             authorities: String::new(),
+            policy_port: 1,
         }
     }
 }
@@ -129,12 +133,16 @@ impl House {
         let router = Router::new(hostname.clone(), [hostname.clone()]);
         let desk = Desk::open(&store, settings, routes.clone(), router, clock.now()).unwrap();
         let zone = format!("{}\nlater.test MX servfail\n", plan.zone);
+        let resolver = Resolver::zone(&zone).unwrap();
+        let outbound = Outbound::trusting(&plan.authorities).unwrap();
+        let (names, sts) = (resolver.clone(), outbound.clone());
+        let sts = Sts::new(names, sts, store.clone(), plan.policy_port).unwrap();
         let worker = Worker {
             desk: desk.clone(),
             store: store.clone(),
-            finder: Finder::new(Resolver::zone(&zone).unwrap(), vec![hostname.clone()]),
+            finder: Finder::new(resolver, vec![hostname.clone()]).with_sts(sts),
             routes,
-            outbound: Outbound::trusting(&plan.authorities).unwrap(),
+            outbound,
             keyring: Keyring::open(&store, &[]),
             hostname,
             port: plan.port,

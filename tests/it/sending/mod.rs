@@ -3,6 +3,7 @@
 mod host;
 mod hosts;
 mod house;
+mod required_tls;
 mod smarthosts;
 mod whole;
 

@@ -13,7 +13,7 @@ use super::house::{House, Plan, mail};
 
 const USER: &str = "anna";
 
-fn smarthost(name: &str, port: u16, tls: RelayTls, password_file: &Path) -> Smarthost {
+pub(super) fn smarthost(name: &str, port: u16, tls: RelayTls, password_file: &Path) -> Smarthost {
     Smarthost {
         name: format!("{name}:{port}"),
         host: Domain::parse(name).unwrap(),

@@ -14,10 +14,13 @@ use heimpost::mail::address::Domain;
 use heimpost::mail::secret::Secret;
 use heimpost::net::outbound::Outbound;
 use heimpost::net::shutdown::Stopped;
+use heimpost::queue::relay::RelayTls;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::house::{House as Sender, Plan, address, mail};
+use super::smarthosts::smarthost;
 use crate::app::{address_of, command, settings, stop};
 
 /// Far more than anything takes, the making of keys included.
@@ -148,4 +151,36 @@ async fn from_one_box_to_another() {
         assert_eq!(one.app.counted().panics, 0, "{:?}", one.settings.hostname);
         assert_eq!(stop(one.app).await, Stopped::Clean);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_smarthost_learns_nothing_of_the_password() {
+    let far = start("far.test", "ben@far.test", 25, "").await;
+    let port = address_of(&far.app, "submission").port();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "wrong\n").unwrap();
+    let mut plan = Plan::new("relay.test A 127.0.0.1", 1);
+    // Without TLS we log in by SCRAM-SHA-256 or not at all.
+    let mut relay = smarthost("relay.test", port, RelayTls::None, &file);
+    relay.login.as_mut().unwrap().user = "ben@far.test".to_owned();
+    plan.relay.default = Some(relay);
+    let house = Sender::new(plan);
+    let mut new = mail(&["ben@far.test"]);
+    new.sender = Some(address("ben@far.test"));
+    let message = b"From: ben@far.test\r\nSubject: hello\r\n\r\nIt works.\r\n";
+    house.send_message(new, message).await;
+    let tried = house.until_tried(1).await;
+    assert!(
+        tried.starts_with("4.7.8 relay.test login as ben@far.test at relay.test failed: 535"),
+        "{tried}"
+    );
+    std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
+    house.wish_for_all().await;
+    house.until_empty().await;
+    assert_eq!(house.tallied().sent, 1);
+    house.stop().await;
+    let arrived = first_mail(&far, "ben@far.test").await;
+    assert!(arrived.contains("It works."), "{arrived}");
+    assert_eq!(stop(far.app).await, Stopped::Clean);
 }

@@ -15,6 +15,9 @@ use crate::smtp::client::reply;
 /// Said when every host of a domain was silent on port 25: most often the provider blocks it. The rest of the words follow.
 pub const PORT_BLOCKED: &str = "no host answers on port 25";
 
+/// Most bytes of words that are kept: a host may say much, to each of many recipients.
+const WORDS_BYTES_MAX: usize = 1024;
+
 /// Why a connection could not be used for any message.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -65,7 +68,7 @@ impl Verdict {
             outcome: self.outcome,
             host: host.map(str::to_owned),
             status: self.status,
-            reply: self.reply,
+            reply: short(self.reply),
         }
     }
 
@@ -157,6 +160,11 @@ impl Fault {
             Self::Login(_) | Self::NoLogin(_) => 4,
         }
     }
+}
+
+fn short(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
+    words
 }
 
 /// Refused, silent and unreachable are told apart.
@@ -253,6 +261,18 @@ mod tests {
         let fate = Fate::Transient(Cause::Lost(Phase::End, Loss::Silent));
         let words = "4.4.2 the server was silent for too long (end of message); the host may have taken the mail all the same";
         check(&Verdict::of_fate(&fate, true), Transient, words);
+    }
+
+    #[test]
+    fn long_words_are_cut() {
+        let line = format!("550-{}", "\u{fc}".repeat(1000));
+        let mut replies = Replies::default();
+        replies.push(format!("{line}\r\n").repeat(100).as_bytes());
+        replies.push(b"550 end\r\n");
+        let reply = replies.next_reply().unwrap().unwrap();
+        let fate = Fate::Permanent(Cause::Refused(Phase::Rcpt, reply));
+        let tried = Verdict::of_fate(&fate, false).of_host(Some("mx.test"));
+        assert_eq!(tried.reply, format!("550 {}", "\u{fc}".repeat(510)));
     }
 
     #[test]

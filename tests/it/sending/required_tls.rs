@@ -110,12 +110,9 @@ impl Policed {
         let policy = format!("version: STSv1\r\nmode: enforce\r\nmax_age: 400000\r\nmx: {mx}\r\n");
         let script = format!(
             "TLS\nC: GET /.well-known/mta-sts.txt\nS: HTTP/1.1 200 OK\nS: Content-Type: text/plain\n\
-             S: Content-Length: {}\nS:\n{}",
+             S: Content-Length: {}\nS:\nS: {}",
             policy.len(),
-            policy
-                .lines()
-                .map(|line| format!("S: {line}\n"))
-                .collect::<String>()
+            policy.trim_end().replace("\r\n", "\nS: ")
         );
         let dir = tempfile::tempdir().unwrap();
         let tls = tls(dir.path(), "mta-sts.far.test");

@@ -74,7 +74,7 @@ class Senders:
 
     def __init__(self, box, number, chance):
         self.box, self.mails, self.failures = box, [], []
-        self.killing = threading.Event()
+        self.at_work, self.killing = threading.Event(), threading.Event()
         self.threads = [
             threading.Thread(target=self.guard, args=(sender, f"r{number}c{n}", random.Random(chance.random())))
             for n, sender in enumerate(SENDERS)
@@ -94,11 +94,14 @@ class Senders:
             mail = Mail(f"{prefix}n{n}", sender, chance)
             self.mails.append(mail)
             mail.submit(smtp)
+            self.at_work.set()
             time.sleep(chance.uniform(0, PAUSE_SECONDS))
 
     def run(self, seconds, sink):
         for thread in self.threads:
             thread.start()
+        # A login takes its time.
+        assert self.at_work.wait(30), self.failures
         time.sleep(seconds)
         self.killing.set()
         kill(self.box, sink)

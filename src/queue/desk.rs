@@ -50,6 +50,9 @@ const CLOCK_SAVED_EVERY: Duration = Duration::from_hours(1);
 /// When to ask again while a commit fails.
 const SAVED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// When to ask again while the wall clock is not set: once it is, the time that the box was off counts at once.
+const UNDATED_WAIT: Duration = Duration::from_mins(1);
+
 /// What is said of a recipient that a job brought nothing back of.
 const CUT: &str = "the connection broke";
 
@@ -220,7 +223,11 @@ impl Desk {
         if !queue.failed.is_empty() {
             return Some(SAVED_AGAIN_AFTER);
         }
-        queue.plan.next_due().map(|due| due.since(time))
+        let due = queue.plan.next_due().map(|due| due.since(time));
+        match now.wall {
+            Some(_) => due,
+            None => due.map(|wait| wait.min(UNDATED_WAIT)),
+        }
     }
 
     /// A job is done. `tried` has its recipients' indices; one that is missing counts as transient. On an error nothing

@@ -618,3 +618,23 @@ fn a_job_has_its_place_until_it_is_saved() {
     assert!(house.next().is_some());
     assert!(house.next().is_none());
 }
+
+#[test]
+fn a_clock_that_is_set_makes_mail_due_soon() {
+    let mut house = house();
+    house.send(&["a@silent.test"]);
+    for _ in 0..6 {
+        let job = house.next().unwrap();
+        house
+            .desk
+            .finish(job, BTreeMap::new(), house.now())
+            .unwrap();
+        let wait = house.desk.next_due(house.now()).unwrap();
+        let undated = Now {
+            wall: None,
+            ..house.now()
+        };
+        assert!(house.desk.next_due(undated).unwrap() <= UNDATED_WAIT);
+        house.clock.advance(wait);
+    }
+}

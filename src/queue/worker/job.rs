@@ -7,26 +7,22 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::connect::{Connector, Grade, Way};
+use super::connect::Connector;
 use super::line::{Line, Sent};
 use super::message::{Form, Prepared};
 use super::pool::Pool;
+use super::targets::{ADDRESSES_MAX, Target, of_hosts, way};
 use super::words::{Fault, Verdict, silence};
 use super::{Worker, log};
 use crate::mail::address::Domain;
 use crate::mail::transport::BodyType;
-use crate::net::outbound::Check;
 use crate::queue::desk::Tried;
-use crate::queue::hosts::{Host, Security, Unroutable};
+use crate::queue::hosts::Unroutable;
 use crate::queue::plan::{Destination, Outcome};
-use crate::queue::relay::{RelayTls, Smarthost};
 use crate::smtp::client::envelope::{Envelope, Recipient};
 use crate::smtp::client::extensions::Extensions;
 use crate::smtp::client::outcome::{Cause, Fate, Need, Phase, SendError};
 use crate::store::spool::SpoolMail;
-
-/// Most addresses that are tried in one attempt; a later one tries them again.
-const ADDRESSES_MAX: usize = 6;
 
 /// Most hosts that are asked to take the mail in one attempt (RFC 5321 5.1 asks for two).
 const ASKED_MAX: usize = 2;
@@ -46,13 +42,6 @@ pub(super) struct Task {
     pub(super) destination: Destination,
     /// Indices, at least one.
     pub(super) recipients: Vec<usize>,
-}
-
-/// One address of one host.
-#[derive(Clone, Debug)]
-struct Target {
-    way: Way,
-    address: SocketAddr,
 }
 
 /// An attempt under way.
@@ -110,7 +99,7 @@ impl Tools {
                 let hosts = self.worker.finder.hosts(domain, now).await;
                 let hosts = hosts.map_err(unroutable)?;
                 let port = self.worker.port;
-                Ok(hosts.iter().flat_map(|host| of_host(host, port)).collect())
+                Ok(of_hosts(&hosts, port))
             }
             Destination::Smarthost(name) => {
                 let Some(smarthost) = self.worker.routes.smarthost(name) else {
@@ -152,44 +141,6 @@ fn unroutable(why: Unroutable) -> Verdict {
         outcome,
         status,
         reply,
-    }
-}
-
-fn of_host(host: &Host, port: u16) -> Vec<Target> {
-    let target = |ip: &IpAddr| {
-        let name = host.name.clone().or_else(|| literal(*ip))?;
-        Some(Target {
-            way: Way {
-                host: name,
-                port,
-                grade: match &host.security {
-                    Security::Opportunistic => Grade::Opportunistic,
-                    Security::Required(check) => Grade::StartTls(check.clone()),
-                },
-                login: None,
-            },
-            address: SocketAddr::new(*ip, port),
-        })
-    };
-    host.addresses.iter().filter_map(target).collect()
-}
-
-fn literal(ip: IpAddr) -> Option<Domain> {
-    let tag = if ip.is_ipv6() { "IPv6:" } else { "" };
-    Domain::parse(&format!("[{tag}{ip}]")).ok()
-}
-
-fn way(smarthost: &Smarthost) -> Way {
-    let names = || Check::Names(vec![smarthost.host.clone()]);
-    Way {
-        host: smarthost.host.clone(),
-        port: smarthost.port,
-        grade: match smarthost.tls {
-            RelayTls::None => Grade::Plain,
-            RelayTls::StartTls => Grade::StartTls(names()),
-            RelayTls::Implicit => Grade::Implicit(names()),
-        },
-        login: smarthost.login.clone(),
     }
 }
 

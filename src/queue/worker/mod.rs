@@ -12,6 +12,7 @@ mod log;
 mod logins;
 mod message;
 mod pool;
+mod targets;
 mod words;
 
 use std::collections::BTreeMap;

@@ -621,7 +621,7 @@ fn a_job_has_its_place_until_it_is_saved() {
 
 #[test]
 fn a_clock_that_is_set_makes_mail_due_soon() {
-    let mut house = house();
+    let house = house();
     house.send(&["a@silent.test"]);
     for _ in 0..6 {
         let job = house.next().unwrap();

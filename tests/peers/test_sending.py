@@ -309,6 +309,22 @@ class ToUs(unittest.TestCase):
                 tool("swaks", "--server", f"127.0.0.1:{other.port}", "--from", "eva@else.test", "--to", anna)
                 self.taken(box, anna, "eva@else.test")
 
+    def test_postfix_logs_in_and_sends_through_us(self):
+        with Box() as box:
+            anna, bob = box.account("anna"), box.account("bob")
+            host = f"[127.0.0.1]:{box.ports['submission']}"
+            settings = (
+                f"mynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = permit_mynetworks, reject\nrelayhost = {host}\n"
+                f"smtp_tls_security_level = encrypt\nsmtp_tls_CAfile = {box.ca}\nsmtp_sasl_auth_enable = yes\n"
+                f"smtp_sasl_password_maps = inline:{{ {{ {host} = {anna}:{PASSWORD} }} }}\n"
+                "smtp_sasl_security_options = noanonymous\nsmtp_sasl_tls_security_options = noanonymous\n"
+            )
+            with Postfix("else.test", settings=settings) as other:
+                text = message("Through both", sender=anna, to=bob).replace("\r\n", "\n")
+                tool("swaks", "--server", f"127.0.0.1:{other.port}", "--from", anna, "--to", bob, "--data", text)
+                mail = until(lambda: inbox(box, bob), seconds=30, what="the mail in the INBOX")[0]
+                self.assertIn("with ESMTPSA", mail)
+
     def test_from_exim(self):
         with Box() as box:
             anna = box.account("anna")

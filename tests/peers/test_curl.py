@@ -47,7 +47,7 @@ class Curl(unittest.TestCase):
         self.assertIn("By curl", self.curl(self.anna, f"{imaps}/Sent;MAILINDEX=1").stdout)
 
     def test_refusals_are_told(self):
-        done = self.send("--mail-rcpt", "friend@far.example", check=False)
+        done = self.send("--mail-rcpt", "nobody@example.org", check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("550", done.stderr)
 

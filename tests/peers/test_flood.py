@@ -30,7 +30,8 @@ from card import Card, Filler, explain
 ROUNDS = int(os.environ.get("HEIMPOST_ROUNDS", "1"))
 SEED = int(os.environ.get("HEIMPOST_SEED", "1"))
 # The smallest reserve that may be set.
-CONFIG = "[auth]\nplaintext_without_tls = true\n[storage]\nreserve = '8M'\n"
+# A copy in Sent would look like a mail that came twice.
+CONFIG = "[auth]\nplaintext_without_tls = true\n[storage]\nreserve = '8M'\n[submission]\nsent_copy = false\n"
 ACCOUNTS = ["anna", "bob", "carol", "dora"]
 SIZES = [3_000, 40_000, 700, 200_000, 9_000, 900_000, 2_000, 65_000]
 IMPORTED_BYTES = 300_000

@@ -22,7 +22,8 @@ from card import BALLAST_BYTES, Card, explain
 ROUNDS = int(os.environ.get("HEIMPOST_ROUNDS", "2"))
 CARD_BYTES = 96 << 20
 # The smallest reserve that may be set.
-CONFIG = "[auth]\nplaintext_without_tls = true\n[storage]\nreserve = '8M'\n"
+# A copy in Sent would look like a mail that came twice.
+CONFIG = "[auth]\nplaintext_without_tls = true\n[storage]\nreserve = '8M'\n[submission]\nsent_copy = false\n"
 REFUSALS = 20
 NEARLY_FULL_BYTES = 4 << 20
 FLOWS_AGAIN_SECONDS = 20

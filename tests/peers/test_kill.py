@@ -20,7 +20,8 @@ from box import PASSWORD, Box
 
 ROUNDS = int(os.environ.get("HEIMPOST_ROUNDS", "5"))
 WORK_SECONDS = (0.2, 1.5)
-CONFIG = "[auth]\nplaintext_without_tls = true\n"
+# A copy in Sent would look like a mail that came twice.
+CONFIG = "[auth]\nplaintext_without_tls = true\n[submission]\nsent_copy = false\n"
 MAILBOXES = {"anna": ["INBOX", "Archive", "Work"], "bob": ["INBOX"], "carol": ["INBOX"]}
 GONE = None
 BROKEN = (OSError, EOFError, imaplib.IMAP4.abort, smtplib.SMTPServerDisconnected, poplib.error_proto)
@@ -31,7 +32,7 @@ def text(name):
     digest = hashlib.sha256(name.encode()).hexdigest()
     lines = 6000 if digest[0] == "0" else int(digest[1:3], 16) % 80
     body = "".join(f".{hashlib.sha256(f'{name} {n}'.encode()).hexdigest()}\r\n" for n in range(lines))
-    return f"From: x@far.example\r\nTo: all@example.org\r\nSubject: {name}\r\n\r\n{body}end of {name}\r\n".encode()
+    return f"From: anna@example.org\r\nTo: all@example.org\r\nSubject: {name}\r\n\r\n{body}end of {name}\r\n".encode()
 
 
 class Ledger:

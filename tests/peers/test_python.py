@@ -66,9 +66,9 @@ class Delivery(unittest.TestCase):
         self.assertEqual(imap(self.box, self.bob).select()[1], [b"1"])
         self.assertEqual(imap(self.box, self.anna).select()[1], [b"1"])
 
-    def test_remote_recipient_is_refused_at_submission(self):
+    def test_unknown_recipient_is_refused_at_submission(self):
         with self.assertRaises(smtplib.SMTPRecipientsRefused):
-            submit(self.box, self.anna, ["friend@far.example"], message("Out"))
+            submit(self.box, self.anna, ["nobody@example.org"], message("Out"))
 
     def test_foreign_sender_is_refused(self):
         with smtplib.SMTP_SSL("localhost", self.box.ports["submissions"], context=self.box.tls()) as smtp:

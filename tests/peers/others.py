@@ -158,7 +158,7 @@ class Postfix(Server):
             main += f"smtpd_tls_chain_files = {certificate}\nsmtpd_tls_security_level = may\nsmtpd_tls_received_header = yes\n"
         if login:
             main += self._sasl(*login)
-        (self.conf / "main.cf").write_text(main + textwrap.dedent(settings))
+        self._configure(main + textwrap.dedent(settings))
         (self.conf / "master.cf").write_text(self._master(implicit_tls))
 
     def _sasl(self, user, password):
@@ -219,9 +219,17 @@ class Postfix(Server):
         until(lambda: not Path(f"/proc/{master}").exists(), what="the end of Postfix")
 
     def reload(self, settings):
-        with open(self.conf / "main.cf", "a") as main:
-            main.write(textwrap.dedent(settings))
+        self._configure((self.conf / "main.cf").read_text() + textwrap.dedent(settings))
         self._postfix("reload")
+
+    def _configure(self, lines):
+        """Writes main.cf, each setting once: every process warns of one that overrides another, and postlogd, which
+        writes such a warning to its own socket, stands still for ever when that is full; the others wait for it."""
+        settings = {}
+        for line in filter(None, lines.splitlines()):
+            name, value = line.split("=", 1)
+            settings[name.strip()] = value.strip()
+        (self.conf / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
 
     def queue(self):
         shown = subprocess.run(["postqueue", "-c", str(self.conf), "-j"], capture_output=True, text=True)

@@ -29,6 +29,7 @@ use crate::auth::Auth;
 use crate::cli::Context;
 use crate::cli::connect::{open_desk, store_options};
 use crate::clock::Clock;
+use crate::config::stored::Written;
 use crate::config::{Settings, TlsSource};
 use crate::dns::Resolver;
 use crate::maillog::Tally;
@@ -45,7 +46,9 @@ use crate::panel::Remote;
 use crate::queue::desk::Desk;
 use crate::store::{self, Store};
 use crate::trust::verify::Judge;
-use crate::web::Sources;
+use crate::wake::Wake;
+use crate::web::change::Changer;
+use crate::web::{Kept, Sources};
 
 /// Threads that run async work; it never blocks, so more would only wait for the same cores.
 const WORKERS: usize = 2;
@@ -211,6 +214,7 @@ impl App {
         let tls = Arc::new(open_tls(settings, &clock, &counters).await?);
         let auth = Auth::new(store.clone());
         let limiter = Limiter::new(limits(settings));
+        let gate = Gate::new(auth.clone(), clock.clone(), counters.clone());
         let sources = Sources {
             store: store.clone(),
             clock: clock.clone(),
@@ -220,8 +224,13 @@ impl App {
             limiter: limiter.clone(),
             services: Vec::new(),
             tls: Arc::clone(&tls),
-            hostname: settings.hostname.clone(),
-            domains: settings.domains.clone(),
+            auth: auth.clone(),
+            gate: gate.clone(),
+            panel: panel.remote(),
+            resolver: world.resolver.clone(),
+            settings: Arc::new(settings.clone()),
+            changer: Changer::new(Written::default(), store.clone(), Wake::none()),
+            kept: Kept::default(),
         };
         let bound = listener::bind(services::services(settings, &auth, sources))?;
         let control = Control::bind(&settings.data).map_err(|cause| Error::Control {
@@ -229,7 +238,7 @@ impl App {
             cause,
         })?;
         let shared = Shared {
-            gate: Gate::new(auth, clock.clone(), counters.clone()),
+            gate,
             judge: judge(world.resolver.as_ref(), settings),
             clock: clock.clone(),
             tls,

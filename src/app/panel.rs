@@ -62,6 +62,11 @@ pub(super) fn start(settings: &PanelSettings) -> io::Result<Started> {
 }
 
 impl Started {
+    /// How pages and commands reach it.
+    pub(super) fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
     /// Shows the state of this store from now on, until the daemon stops.
     pub(super) fn follow(
         self,

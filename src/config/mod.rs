@@ -8,6 +8,7 @@ mod check;
 mod fragment;
 mod settings;
 mod size;
+pub mod stored;
 
 use std::path::{Path, PathBuf};
 

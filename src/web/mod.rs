@@ -1,45 +1,61 @@
-//! The web ports: how the box is (`/health`) and its figures (`/metrics`), for programs that watch it, and what other
-//! machines look for at well-known places (`well_known`).
+//! The web ports: pages for people, and figures for programs (`/health`, `/metrics`, well-known places).
 //!
-//! Anyone on the network can read it, so no address and no name is in what it says. Connections come from
-//! `net`'s listener with its limits; each has a deadline as a whole, so that a slow client holds nothing. What is asked
-//! of the store is asked on a blocking thread, few at a time, and a panic there is that request's alone.
+//! Server-rendered pages in German and English that work without script: setting the box up (`setup`), the owner's pages
+//! (`owner`), a person's own account (`person`) and mail (`mail`). `guard` is what every request passes, `visitor` says
+//! who asks, `form` what was sent, `session` who is logged in, `layout` and `parts` are what pages are put together
+//! from. What anyone may read has no address and no name in it. Connections come from `net`'s listener with its limits;
+//! each has a deadline as a whole, so that a slow client holds nothing. What is asked of the store is asked on a blocking
+//! thread, few at a time, and a panic there is that request's alone.
 
+mod assets;
+pub mod change;
+mod form;
+mod guard;
+mod layout;
+mod login;
+mod mail;
 pub mod metrics;
+mod owner;
+mod parts;
+mod person;
+mod problem;
+pub mod session;
+mod setup;
+mod state;
+mod visitor;
+mod welcome;
 mod well_known;
+mod words;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::clock::{Clock, Now};
-use crate::mail::address::Domain;
-use crate::maillog::Tally;
-use crate::net::Counters;
-use crate::net::limits::Limiter;
+use crate::clock::Now;
 use crate::net::listener::Carry;
 use crate::net::shutdown::{Phase, Token};
 use crate::net::stream::Stream;
-use crate::net::tls::Tls;
-use crate::queue::desk::Desk;
 use crate::space::{self, House};
+use crate::store;
 use crate::store::types::Level;
-use crate::store::{self, Store};
 use metrics::Figures;
+use problem::Problem;
+pub use state::{Kept, Sources, Web};
+use visitor::Link;
 
 /// What a peer over the limits is told.
 pub const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 21\r\n\
@@ -48,8 +64,8 @@ pub const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: tex
 /// Time for a request line with its header, and between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest life of a connection, whatever it does.
-const CONNECTION_LIFE_MAX: Duration = Duration::from_mins(1);
+/// Longest life of a connection, whatever it does. Event streams and uploads live that long; browsers reconnect.
+const CONNECTION_LIFE_MAX: Duration = Duration::from_mins(10);
 
 /// Time for an answer under way when the daemon stops.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -58,36 +74,8 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 const HEADER_BYTES_MAX: usize = 16 << 10;
 const HEADERS_MAX: usize = 64;
 
-/// Readings of the store at once.
-const READS_MAX: usize = 2;
-
-/// Time that the store has for an answer.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the pages are made of.
-#[derive(Clone, Debug)]
-pub struct Sources {
-    /// The store.
-    pub store: Store,
-    /// The clock.
-    pub clock: Clock,
-    /// What the network has counted.
-    pub counters: Counters,
-    /// What became of mail.
-    pub tally: Tally,
-    /// The queue.
-    pub desk: Desk,
-    /// Connections now.
-    pub limiter: Limiter,
-    /// Names of all services.
-    pub services: Vec<&'static str>,
-    /// Certificates, and what authorities ask for them.
-    pub tls: Arc<Tls>,
-    /// The box's name.
-    pub hostname: Domain,
-    /// Domains whose mail is stored here.
-    pub domains: Vec<Domain>,
-}
+/// Bytes of a form; pages that take files have limits of their own.
+const FORM_BYTES_MAX: usize = 256 << 10;
 
 /// What the listener does with connections of the web ports.
 #[expect(missing_debug_implementations, reason = "functions show nothing")]
@@ -98,26 +86,23 @@ pub struct Carries {
     pub tls: Carry,
 }
 
-#[derive(Clone, Debug)]
-struct Web {
-    sources: Arc<Sources>,
-    reads: Arc<Semaphore>,
-}
-
 /// Pages for both ports.
 pub fn carry(sources: Sources) -> Carries {
-    let web = Web {
-        sources: Arc::new(sources),
-        reads: Arc::new(Semaphore::new(READS_MAX)),
-    };
+    let web = Web::new(sources);
     Carries {
-        plain: carry_to(well_known::in_plain(router()).with_state(web.clone())),
-        tls: carry_to(well_known::with_tls(router()).with_state(web)),
+        plain: carry_to(finish(well_known::in_plain(router()), &web), |_| false),
+        tls: carry_to(finish(well_known::with_tls(router()), &web), |_| true),
     }
 }
 
-fn carry_to(router: Router) -> Carry {
-    Arc::new(move |stream, _: SocketAddr, token| Box::pin(serve(stream, router.clone(), token)))
+fn carry_to(router: Router, tls: fn(&Stream) -> bool) -> Carry {
+    Arc::new(move |stream, peer: SocketAddr, token| {
+        let link = Link {
+            peer,
+            tls: tls(&stream),
+        };
+        Box::pin(serve(stream, router.clone().layer(Extension(link)), token))
+    })
 }
 
 /// What both have.
@@ -125,12 +110,22 @@ fn router() -> Router<Web> {
     Router::new()
         .route("/health", get(health))
         .route("/metrics", get(figures))
-        .fallback(not_found)
-        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "GET only\n"))
+        .route("/assets/{name}", get(assets::serve))
+        .merge(welcome::routes())
+        .merge(login::routes())
+        .merge(setup::routes())
+        .merge(owner::routes())
+        .merge(person::routes())
+        .merge(mail::routes())
+        .fallback(async || Problem::NotFound)
+        .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
 }
 
-async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, "Not found\n").into_response()
+fn finish(router: Router<Web>, web: &Web) -> Router {
+    router
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(from_fn_with_state(web.clone(), guard::guard))
+        .with_state(web.clone())
 }
 
 /// One connection, request after request, until it ends, its life is over or the daemon stops.
@@ -200,37 +195,6 @@ fn take_figures(sources: &Sources, now: Now, house: store::Result<House>) -> Fig
         sessions,
         connections: sources.limiter.open(),
         uptime: now.mono.0,
-    }
-}
-
-impl Web {
-    /// Reads on a blocking thread; `None` if that fails or takes too long.
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Sources, Now) -> store::Result<T> + Send + 'static,
-    ) -> Option<T> {
-        let sources = Arc::clone(&self.sources);
-        let done = async {
-            let slot = Arc::clone(&self.reads).acquire_owned().await.ok()?;
-            let now = sources.clock.now();
-            let work = spawn_blocking(move || {
-                let done = work(&sources, now);
-                drop(slot);
-                done
-            });
-            match work.await {
-                Ok(done) => done
-                    .inspect_err(|error| tracing::warn!(%error, "web: the store cannot be read"))
-                    .ok(),
-                Err(error) if error.is_panic() => {
-                    self.sources.counters.panicked();
-                    tracing::error!("a request of the web port panicked");
-                    None
-                }
-                Err(_) => None,
-            }
-        };
-        timeout(READ_TIMEOUT, done).await.ok().flatten()
     }
 }
 

@@ -5,10 +5,11 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::{Web, fresh, not_found};
+use super::problem::Problem;
+use super::{Web, fresh};
 use crate::net::acme::challenge;
 use crate::trust::sts_policy::{self, Policy};
 
@@ -27,7 +28,7 @@ pub(super) fn with_tls(router: Router<Web>) -> Router<Web> {
 async fn answer(State(web): State<Web>, Path(token): Path<String>) -> Response {
     match web.sources.tls.challenges().http(&token) {
         Some(authorization) => fresh(StatusCode::OK, TEXT, authorization),
-        None => not_found().await,
+        None => Problem::NotFound.into_response(),
     }
 }
 
@@ -38,10 +39,10 @@ async fn policy(State(web): State<Web>, headers: HeaderMap) -> Response {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let is_ours = host.is_some_and(|host| {
         let name = host.split(':').next().unwrap_or(host);
-        let mut hosts = sources.domains.iter().map(sts_policy::host);
+        let mut hosts = sources.settings.domains.iter().map(sts_policy::host);
         hosts.any(|ours| ours.eq_ignore_ascii_case(name))
     });
-    let hostname = &sources.hostname;
+    let hostname = &sources.settings.hostname;
     if is_ours
         && sources
             .tls
@@ -49,6 +50,6 @@ async fn policy(State(web): State<Web>, headers: HeaderMap) -> Response {
     {
         fresh(StatusCode::OK, TEXT, Policy::enforce(hostname).text)
     } else {
-        not_found().await
+        Problem::NotFound.into_response()
     }
 }

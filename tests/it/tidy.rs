@@ -46,7 +46,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "space", "queue", "trust", "net", "maillog", "store", "mail", "clock",
+            "room", "panel", "space", "queue", "trust", "dns", "transfer", "delivery", "net",
+            "config", "maillog", "auth", "store", "mail", "clock", "wake",
         ],
     ),
     ("config", &["queue", "dns", "store", "mail"]),
@@ -95,6 +96,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("instant_acme", &["src/net/acme", "src/app/"]),
     ("rsa", &["src/trust/"]),
     ("axum", &["src/web/"]),
+    ("maud", &["src/web/"]),
+    ("ammonia", &["src/web/"]),
+    ("qrcode", &["src/web/"]),
     ("hyper", &["src/web/", "src/net/https", "src/net/acme"]),
     ("hyper_util", &["src/web/", "src/net/https", "src/net/acme"]),
     ("tokio_rustls", &["src/net/"]),

@@ -1,0 +1,9 @@
+//! Parts of messages as files.
+
+use axum::Router;
+
+use crate::web::Web;
+
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+}

@@ -1,0 +1,9 @@
+//! Reading a message and its conversation.
+
+use axum::Router;
+
+use crate::web::Web;
+
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+}

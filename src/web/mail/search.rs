@@ -1,0 +1,9 @@
+//! Searching.
+
+use axum::Router;
+
+use crate::web::Web;
+
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+}

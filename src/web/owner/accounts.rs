@@ -1,0 +1,9 @@
+//! Accounts, aliases, quotas and devices.
+
+use axum::Router;
+
+use crate::web::Web;
+
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+}

@@ -1,0 +1,9 @@
+//! What takes room, and making some.
+
+use axum::Router;
+
+use crate::web::Web;
+
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+}

@@ -7,25 +7,25 @@
 //! each has a deadline as a whole, so that a slow client holds nothing. What is asked of the store is asked on a blocking
 //! thread, few at a time, and a panic there is that request's alone.
 
-mod assets;
+pub mod assets;
 pub mod change;
-mod form;
-mod guard;
-mod layout;
-mod login;
+pub mod form;
+pub mod guard;
+pub mod layout;
+pub mod login;
 mod mail;
 pub mod metrics;
 mod owner;
-mod parts;
+pub mod parts;
 mod person;
-mod problem;
+pub mod problem;
 pub mod session;
 mod setup;
 mod state;
-mod visitor;
+pub mod visitor;
 mod welcome;
 mod well_known;
-mod words;
+pub mod words;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -9,7 +9,7 @@
 //! - Lines go out with CRLF. A bare LF in a message becomes CRLF, since clients that end lines at LF could else be led to
 //!   take mail for replies; sizes are those that IMAP gives too, so for such (malformed) messages they
 //!   do not count the added octets. RFC 1939 11 knows the difference.
-//! - A message with addresses in UTF-8 gets a header in ASCII for a client that did not say UTF8, and sizes to match
+//! - A message with addresses in UTF-8 gets headers in ASCII for a client that did not say UTF8, and sizes to match
 //!   (RFC 6856 2.1, RFC 6858; `mail::mime::surrogate`). Other header bytes above 127 go out as they are, as ever.
 
 pub mod command;

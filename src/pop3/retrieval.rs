@@ -2,8 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::shown::Shown;
-use crate::store::{BlobReader, Result};
+use crate::store::{MessageReader, Result};
 
 /// Bytes read from the store at once.
 const READ_BYTES: usize = 32 * 1024;
@@ -20,25 +19,23 @@ pub(super) enum Extent {
 /// A message on its way out.
 #[derive(Debug)]
 pub(super) struct Retrieval {
-    prefix: Vec<u8>,
-    reader: BlobReader,
+    reader: MessageReader,
     offset: u64,
     writer: Writer,
 }
 
 impl Retrieval {
-    pub(super) fn new(message: Shown, extent: Extent) -> Self {
+    pub(super) fn new(reader: MessageReader, extent: Extent) -> Self {
         Self {
-            prefix: message.prefix,
-            reader: message.reader,
-            offset: message.offset,
+            reader,
+            offset: 0,
             writer: Writer::new(extent),
         }
     }
 
     /// Appends the next piece; breaks when it was the last.
     pub(super) fn piece(&mut self, out: &mut Vec<u8>) -> Result<ControlFlow<()>> {
-        let mut bytes = std::mem::take(&mut self.prefix);
+        let mut bytes = Vec::new();
         let read = self.reader.read_at(self.offset, READ_BYTES, &mut bytes)?;
         self.offset += read as u64;
         let enough = self.writer.write(&bytes, out).is_break();

@@ -12,12 +12,12 @@ use super::level::CardLevel;
 use super::media::{Directory, Media, Memory};
 use super::space::{Guard, Room, Space};
 use super::tx::{Kind, Snapshot, Tx};
-use super::types::Level;
+use super::types::{Level, MessageRecord};
 use super::upkeep::{Core, Keeper};
 use super::volume::STREAMED;
 use super::volumes::Volumes;
 use super::writer::Writer;
-use super::{Options, Result, Store, Upkeep, level, migrate, waiting};
+use super::{MessageReader, Options, Result, Store, Upkeep, level, migrate, waiting};
 use crate::clock::{Clock, Now, Wall};
 use crate::mail::ids::BlobId;
 
@@ -197,5 +197,17 @@ impl Store {
     pub fn blob(&self, id: BlobId) -> Result<BlobReader> {
         let volumes = Arc::clone(&self.0.core.volumes);
         BlobReader::open(Arc::clone(&self.0.index), volumes, id)
+    }
+
+    /// Opens a message for reading: the server's fields, then its blob.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if it is gone.
+    pub fn message(&self, record: &MessageRecord) -> Result<MessageReader> {
+        Ok(MessageReader::new(
+            record.prefix.clone(),
+            self.blob(record.blob)?,
+        ))
     }
 }

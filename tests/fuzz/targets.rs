@@ -35,6 +35,7 @@ pub(super) const TARGETS: &[(&str, Target)] = &[
     ("mime_words", mime::words),
     ("mime_text", mime::text),
     ("mime_convert", mime::convert),
+    ("mime_surrogate", mime::surrogate),
     ("smtp_command", syntax::smtp_command),
     ("smtp_data", syntax::smtp_data),
     ("smtp_replies", client::smtp_replies),

@@ -44,6 +44,8 @@ fn item_text(item: StatusItem, mailbox: &Mailbox, ctx: &Ctx<'_>) -> Result<Strin
         StatusItem::UidNext => format!("UIDNEXT {}", mailbox.uid_next),
         StatusItem::UidValidity => format!("UIDVALIDITY {}", mailbox.uid_validity),
         StatusItem::Unseen => format!("UNSEEN {}", mailbox.unseen),
+        // Of the messages as stored, which RFC 6858 3 permits: adding up what is shown before ENABLE, as RFC 8438 has
+        // it, would read every record of the mailbox each time.
         StatusItem::Size => format!("SIZE {}", mailbox.bytes),
         StatusItem::HighestModSeq => format!("HIGHESTMODSEQ {}", mailbox.highest_modseq),
         StatusItem::Deleted => format!("DELETED {}", mailbox.deleted),

@@ -55,6 +55,8 @@ pub enum Code {
     Closed,
     /// `COPYUID` (RFC 4315 3): UIDVALIDITY of the target, old and new UIDs.
     CopyUid(UidValidity, SequenceSet, SequenceSet),
+    /// `DOWNGRADED` (RFC 6858 3): UIDs of messages that are not shown as they are stored.
+    Downgraded(SequenceSet),
     /// `EXPUNGEISSUED`
     ExpungeIssued,
     /// `HASCHILDREN` (RFC 9051 7.1)

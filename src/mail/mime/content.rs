@@ -19,6 +19,17 @@ pub(super) enum Assumed {
     Message,
 }
 
+impl Assumed {
+    /// What parts of a multipart are if they do not say so.
+    pub(super) fn inside(multipart: &Part) -> Self {
+        if multipart.is("multipart", "digest") {
+            Self::Message
+        } else {
+            Self::Text
+        }
+    }
+}
+
 /// The part that `block` describes. The first field of each name counts.
 pub(super) fn parse(block: &[u8], assumed: Assumed) -> Part {
     let mut part = Part::default();

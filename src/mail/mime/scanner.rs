@@ -227,7 +227,7 @@ impl Scanner {
         let Some(open) = self.open.last_mut() else {
             return;
         };
-        let assumed = open.assumed_inside();
+        let assumed = Assumed::inside(&open.part);
         match (delimiter, &mut open.inside) {
             (Delimiter::Close, Inside::Multipart(multipart)) => multipart.closed = true,
             _ => self.begin(Open::part(next.offset, assumed)),
@@ -314,15 +314,6 @@ impl Open {
         Self {
             envelope: Some(Box::default()),
             ..Self::part(header_start, Assumed::Text)
-        }
-    }
-
-    /// What parts of this multipart are if they do not say so.
-    fn assumed_inside(&self) -> Assumed {
-        if self.part.is("multipart", "digest") {
-            Assumed::Message
-        } else {
-            Assumed::Text
         }
     }
 

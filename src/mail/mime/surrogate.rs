@@ -1,50 +1,125 @@
 //! Internationalized messages as clients of before RFC 6532 can read them (RFC 6858).
 //!
-//! A message counts as internationalized if an address in its header, or in what the server put in front of it, is in
-//! UTF-8: that is what such clients cannot show, reply to or parse. Its own header is then made anew in ASCII; the
-//! stored message stays as it is. UTF-8 or another charset in subjects and names alone has always been sent as it came,
-//! clients cope with it, and it goes on so; the same holds for the headers of parts and of attached messages.
+//! A message counts as internationalized if an address in its ENVELOPE, in that of a message attached to it, or in what
+//! the server put in front of it is in UTF-8, or if it has a `message/global`: that is what such clients cannot show,
+//! reply to or parse. All its headers are then shown in ASCII, those of parts and of attached messages too; bodies and
+//! the stored message stay as they are. UTF-8 or another charset in subjects and names alone has always been sent as it
+//! came, clients cope with it, and it goes on so: it can be presented as it is, in the words of RFC 6858 2.3 and 2.4.
+//!
+//! A [`Surrogate`] knows where headers lie and how long they become. It holds one of them at a time, made again from
+//! the stored one when it is read, so that memory is bounded whatever the message's size.
 
-use super::header::{Field, fields};
-use super::text::{decode_words, encode_words};
-use super::{
-    Content, Envelope, EnvelopeAddress, Param, Part, Scanner, Summary, address_list, content,
-};
+mod fields;
+#[cfg(test)]
+mod tests;
 
-/// What stands in for an address that has no ASCII form (RFC 6858 2.1). Nobody can reply to it.
-const INVALID: &str = "<invalid@internationalized-address.invalid>";
+use std::convert::Infallible;
+use std::ops::Range;
 
-/// Fields with addresses.
-const ADDRESS_FIELDS: &[&str] = &[
-    "from",
-    "sender",
-    "reply-to",
-    "to",
-    "cc",
-    "bcc",
-    "resent-from",
-    "resent-sender",
-    "resent-to",
-    "resent-cc",
-    "resent-bcc",
-];
+use super::content::{self, Assumed};
+use super::envelope;
+use super::header;
+use super::{Content, Envelope, EnvelopeAddress, HEADER_BYTES_MAX, Part, Summary, TEXT_BYTES_MAX};
+use fields::Kind;
 
-/// Fields with any text.
-const TEXT_FIELDS: &[&str] = &["subject", "comments", "content-description"];
+/// Longest header that is written anew; fields beyond are left out.
+pub const REWRITTEN_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The header, and what it says, of a message that is shown in place of an internationalized one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surrogate {
-    /// Fields and the empty line, ASCII; the body follows as it is.
-    pub header: Vec<u8>,
-    /// ENVELOPE data of that header.
-    pub envelope: Envelope,
-    /// Body structure: offsets are those of the stored message.
-    pub body: Part,
+/// Bytes read at once of what is only counted.
+const READ_BYTES: usize = 32 * 1024;
+
+/// A message's bytes as stored: what the server put in front of it, then the message.
+pub trait Stored {
+    /// Why it cannot be read.
+    type Error;
+
+    /// Length of what the server put in front of it.
+    fn prefix_bytes(&self) -> u64;
+
+    /// Length of all of it.
+    fn bytes(&self) -> u64;
+
+    /// Appends up to `bytes_max` bytes from `offset` to `out`; returns how many, 0 only at the end.
+    ///
+    /// # Errors
+    ///
+    /// If the message cannot be read.
+    fn read_at(
+        &mut self,
+        offset: u64,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, Self::Error>;
 }
 
-/// Whether such a client is shown a surrogate of a message with that envelope, behind these fields of the server's.
-pub fn is_needed(envelope: &Envelope, prefix: &[u8]) -> bool {
+/// A message in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes<'a> {
+    prefix: &'a [u8],
+    message: &'a [u8],
+}
+
+impl<'a> Bytes<'a> {
+    /// A message behind fields of the server's.
+    pub fn new(prefix: &'a [u8], message: &'a [u8]) -> Self {
+        Self { prefix, message }
+    }
+}
+
+impl Stored for Bytes<'_> {
+    type Error = Infallible;
+
+    fn prefix_bytes(&self) -> u64 {
+        self.prefix.len() as u64
+    }
+
+    fn bytes(&self) -> u64 {
+        self.prefix_bytes() + self.message.len() as u64
+    }
+
+    fn read_at(
+        &mut self,
+        offset: u64,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, Infallible> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let (text, from) = match from.checked_sub(self.prefix.len()) {
+            Some(from) => (self.message, from),
+            None => (self.prefix, from),
+        };
+        let rest = text.get(from..).unwrap_or_default();
+        let piece = rest.get(..bytes_max).unwrap_or(rest);
+        out.extend_from_slice(piece);
+        Ok(piece.len())
+    }
+}
+
+/// How the bytes of a message that is shown in place of an internationalized one come about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surrogate {
+    bytes: u64,
+    /// Headers that are not shown as they are stored, ascending.
+    headers: Vec<Header>,
+    /// The one read last, by its index.
+    open: Option<(usize, Vec<u8>)>,
+}
+
+/// A header that is not shown as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Header {
+    kind: Kind,
+    stored: Range<u64>,
+    shown: Range<u64>,
+}
+
+/// Whether such a client is shown a surrogate of a message, behind these fields of the server's.
+pub fn is_needed(summary: &Summary, prefix: &[u8]) -> bool {
+    !prefix.is_ascii() || is_internationalized(summary)
+}
+
+fn is_internationalized(message: &Summary) -> bool {
+    let envelope = &message.envelope;
     let lists = [
         &envelope.from,
         &envelope.sender,
@@ -53,10 +128,18 @@ pub fn is_needed(envelope: &Envelope, prefix: &[u8]) -> bool {
         &envelope.cc,
         &envelope.bcc,
     ];
-    !prefix.is_ascii() || lists.into_iter().flatten().any(is_internationalized)
+    lists.into_iter().flatten().any(has_utf8) || has_internationalized(&message.body)
 }
 
-fn is_internationalized(address: &EnvelopeAddress) -> bool {
+fn has_internationalized(part: &Part) -> bool {
+    match &part.content {
+        Content::Leaf => false,
+        Content::Multipart(parts) => parts.iter().any(has_internationalized),
+        Content::Message(inner) => part.is("message", "global") || is_internationalized(inner),
+    }
+}
+
+fn has_utf8(address: &EnvelopeAddress) -> bool {
     let is_utf8 = |text: &Vec<u8>| !text.is_ascii() && std::str::from_utf8(text).is_ok();
     address.host.is_some()
         && [&address.mailbox, &address.host]
@@ -65,303 +148,263 @@ fn is_internationalized(address: &EnvelopeAddress) -> bool {
             .any(is_utf8)
 }
 
-/// Whether a part or attachment is a message of RFC 6532, which the structure of RFC 3501 has no words for.
-pub fn has_global(part: &Part) -> bool {
-    part.is("message", "global")
-        || match &part.content {
-            Content::Leaf => false,
-            Content::Multipart(parts) => parts.iter().any(has_global),
-            Content::Message(inner) => has_global(&inner.body),
-        }
-}
-
-/// The structure with messages of RFC 6532 as parts that are not looked into (RFC 9755 5: `media-message` of RFC 3501
-/// is `message/rfc822` alone).
-#[must_use]
-pub fn conventional(part: &Part) -> Part {
-    let content = match &part.content {
-        Content::Message(_) if part.is("message", "global") => Content::Leaf,
-        Content::Leaf => Content::Leaf,
-        Content::Multipart(parts) => Content::Multipart(parts.iter().map(conventional).collect()),
-        Content::Message(inner) => Content::Message(Box::new(Summary {
-            envelope: inner.envelope.clone(),
-            body: conventional(&inner.body),
-        })),
-    };
-    Part {
-        content,
-        ..part.clone()
-    }
-}
-
 impl Surrogate {
-    /// In place of the message whose whole header is `block`, the server's fields included.
-    pub fn new(block: &[u8], summary: &Summary) -> Self {
-        let header = header(block);
-        let mut scanner = Scanner::new();
-        scanner.push(&header);
-        let shown = scanner.finish().summary;
-        let body = Part {
-            params: shown.body.params,
-            id: shown.body.id,
-            description: shown.body.description,
-            disposition: shown.body.disposition,
-            language: shown.body.language,
-            location: shown.body.location,
-            ..summary.body.clone()
+    /// In place of a stored message with that summary; and the surrogate's own summary, whose offsets count from the
+    /// first byte that is shown. Reads all headers, once.
+    ///
+    /// # Errors
+    ///
+    /// If the message cannot be read.
+    pub fn new<S: Stored>(summary: &Summary, stored: &mut S) -> Result<(Self, Summary), S::Error> {
+        let mut walk = Walk {
+            origin: stored.prefix_bytes(),
+            stored,
+            headers: Vec::new(),
+            bytes: Shift::default(),
+            lines: Shift::default(),
+            emptied: None,
+            text_left: TEXT_BYTES_MAX,
         };
+        let shown = walk.message(summary, 0)?;
+        let surrogate = Self {
+            bytes: walk.bytes.of(walk.stored.bytes()),
+            headers: walk.headers,
+            open: None,
+        };
+        Ok((surrogate, shown))
+    }
+
+    /// Length of all that is shown.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Appends up to `bytes_max` bytes that are shown from `offset` on to `out`; returns how many, 0 only at the end.
+    ///
+    /// # Errors
+    ///
+    /// If the stored message, which must be that of [`Self::new`], cannot be read.
+    pub fn read_at<S: Stored>(
+        &mut self,
+        offset: u64,
+        bytes_max: usize,
+        stored: &mut S,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, S::Error> {
+        let index = self.headers.partition_point(|h| h.shown.end <= offset);
+        let next = self.headers.get(index);
+        if next.is_some_and(|header| header.shown.start <= offset) {
+            return self.read_header(index, offset, bytes_max, stored, out);
+        }
+        let before = index.checked_sub(1).and_then(|at| self.headers.get(at));
+        let (stored_from, shown_from) = before.map_or((0, 0), |h| (h.stored.end, h.shown.end));
+        let room = next.map_or(self.bytes, |header| header.shown.start);
+        let room = usize::try_from(room.saturating_sub(offset)).unwrap_or(usize::MAX);
+        stored.read_at(
+            stored_from + (offset - shown_from),
+            bytes_max.min(room),
+            out,
+        )
+    }
+
+    fn read_header<S: Stored>(
+        &mut self,
+        index: usize,
+        offset: u64,
+        bytes_max: usize,
+        stored: &mut S,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, S::Error> {
+        let Some(header) = self.headers.get(index) else {
+            return Ok(0);
+        };
+        let block = match self.open.take() {
+            Some((open, block)) if open == index => block,
+            _ => fields::rewrite(&read_block(stored, &header.stored)?, header.kind),
+        };
+        let from = usize::try_from(offset - header.shown.start).unwrap_or(usize::MAX);
+        let piece = block.get(from..).unwrap_or_default();
+        let piece = piece.get(..bytes_max).unwrap_or(piece);
+        out.extend_from_slice(piece);
+        let taken = piece.len();
+        self.open = Some((index, block));
+        Ok(taken)
+    }
+}
+
+/// A header as stored. Of one that is too long the fields that fit, and an empty line.
+fn read_block<S: Stored>(stored: &mut S, range: &Range<u64>) -> Result<Vec<u8>, S::Error> {
+    let bytes = range.end - range.start;
+    let wanted = usize::try_from(bytes.min(REWRITTEN_BYTES_MAX)).unwrap_or(usize::MAX);
+    let mut block = Vec::new();
+    while block.len() < wanted {
+        let at = range.start + block.len() as u64;
+        if stored.read_at(at, wanted - block.len(), &mut block)? == 0 {
+            break;
+        }
+    }
+    if bytes > REWRITTEN_BYTES_MAX {
+        let last = header::fields(&block).last();
+        block.truncate(block.len() - last.map_or(0, |field| field.raw.len()));
+        block.extend_from_slice(b"\r\n");
+    }
+    Ok(block)
+}
+
+/// What was added and what was taken away so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shift {
+    more: u64,
+    less: u64,
+}
+
+impl Shift {
+    fn of(self, count: u64) -> u64 {
+        count.saturating_add(self.more).saturating_sub(self.less)
+    }
+
+    fn since(self, earlier: Self) -> Self {
         Self {
-            header,
-            envelope: shown.envelope,
-            body,
+            more: self.more.saturating_sub(earlier.more),
+            less: self.less.saturating_sub(earlier.less),
         }
     }
+
+    fn replace(&mut self, less: u64, more: u64) {
+        self.less += less;
+        self.more += more;
+    }
 }
 
-/// Fields in ASCII stay as they are; others are written anew, or left out if there is no way (RFC 6858 2.4).
-fn header(block: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for field in fields(block) {
-        let raw = field.raw.trim_ascii_end();
-        if raw.is_empty() {
-            // White space alone would read as the header's end.
-        } else if raw.is_ascii() {
-            out.extend_from_slice(raw);
-            out.extend_from_slice(b"\r\n");
-        } else if let Some(value) = value(field) {
-            out.extend_from_slice(field.name);
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-    out
+/// Goes through a message in the order of its bytes.
+struct Walk<'a, S> {
+    stored: &'a mut S,
+    /// Where the offsets of the stored summary count from.
+    origin: u64,
+    headers: Vec<Header>,
+    bytes: Shift,
+    lines: Shift,
+    /// Where a header without a line end ended of which nothing is left: a line less for what ends there.
+    emptied: Option<u64>,
+    text_left: usize,
 }
 
-fn value(field: Field<'_>) -> Option<String> {
-    let is_one_of = |names: &[&str]| names.iter().any(|name| field.is(name));
-    if is_one_of(ADDRESS_FIELDS) {
-        return addresses(&field.unfolded());
-    }
-    if is_one_of(TEXT_FIELDS) {
-        return Some(encode_words(&decode_words(&field.unfolded())));
-    }
-    let part = content::parse(field.raw, content::Assumed::Text);
-    if field.is("content-type") {
-        let kind = [part.media_type.as_slice(), b"/", &part.subtype].concat();
-        return parameters(&kind, &part.params);
-    }
-    let disposition = part.disposition?;
-    parameters(&disposition.kind, &disposition.params)
+/// A header as it is shown.
+struct Shown {
+    start: u64,
+    /// As much of it as is parsed.
+    block: Vec<u8>,
 }
 
-fn addresses(value: &[u8]) -> Option<String> {
-    let mut out = String::new();
-    let mut separator = "";
-    for address in &address_list::parse(value) {
-        match (&address.mailbox, &address.host) {
-            (None, _) => {
-                out.push(';');
-                separator = ",\r\n ";
+impl<S: Stored> Walk<'_, S> {
+    /// The message whose header begins at `from` of the stored bytes.
+    fn message(&mut self, message: &Summary, from: u64) -> Result<Summary, S::Error> {
+        let header = self.header(&message.body, from)?;
+        let (envelope, _) = envelope::parse(&header.block);
+        let envelope = match self.text_left.checked_sub(envelope.text_bytes()) {
+            Some(left) => {
+                self.text_left = left;
+                envelope
             }
-            (Some(group), None) => {
-                out.extend([separator, &phrase(&decode_words(group)), ":"]);
-                separator = "\r\n ";
-            }
-            (Some(mailbox), Some(host)) => {
-                out.extend([separator, &one(address.name.as_deref(), mailbox, host)]);
-                separator = ",\r\n ";
-            }
-        }
-    }
-    (!out.is_empty()).then_some(out)
-}
-
-/// One address. If it has no ASCII form, its name tells it and nobody can reply (RFC 6858 2.1).
-fn one(name: Option<&[u8]>, mailbox: &[u8], host: &[u8]) -> String {
-    let name = name.map(decode_words);
-    let local = String::from_utf8_lossy(mailbox);
-    let text = if host.is_empty() {
-        local.clone().into_owned()
-    } else {
-        format!("{local}@{}", String::from_utf8_lossy(host))
-    };
-    if !text.is_ascii() {
-        let shown = name.map_or_else(|| text.clone(), |name| format!("{name} <{text}>"));
-        return format!("{}\r\n {INVALID}", phrase(&shown));
-    }
-    if host.is_empty() {
-        return phrase(&text);
-    }
-    let address = if local.bytes().all(|b| is_atext(b) || b == b'.') {
-        text
-    } else {
-        format!("{}@{}", quoted(&local), String::from_utf8_lossy(host))
-    };
-    match name {
-        Some(name) => format!("{}\r\n <{address}>", phrase(&name)),
-        None => address,
-    }
-}
-
-/// `phrase` (RFC 5322 3.2.5, RFC 2047 5 (3)).
-fn phrase(text: &str) -> String {
-    let is_plain = |b: u8| is_atext(b) || b == b' ';
-    if !text.is_empty() && text.trim() == text && text.bytes().all(is_plain) && !text.contains("=?")
-    {
-        return text.to_owned();
-    }
-    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
-        return quoted(text);
-    }
-    encode_words(text)
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out.push('"');
-    out
-}
-
-/// RFC 5322 3.2.3.
-fn is_atext(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
-}
-
-/// A word with parameters, those in UTF-8 as RFC 2231 4 has them. `None` if a name is no ASCII.
-fn parameters(word: &[u8], params: &[Param]) -> Option<String> {
-    let mut out = String::from_utf8(word.to_vec())
-        .ok()
-        .filter(|word| word.is_ascii())?;
-    for (name, value) in params {
-        let name = std::str::from_utf8(name)
-            .ok()
-            .filter(|name| name.is_ascii())?;
-        match std::str::from_utf8(value) {
-            Ok(text) if text.is_ascii() => out.extend([";\r\n ", name, "=", &quoted(text)]),
-            Ok(text) if !name.contains('*') => {
-                out.extend([";\r\n ", name, "*=utf-8''", &percent_encoded(text)]);
-            }
-            _ => {}
-        }
-    }
-    Some(out)
-}
-
-fn percent_encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'-' | b'_' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn summary(block: &[u8]) -> Summary {
-        let mut scanner = Scanner::new();
-        scanner.push(block);
-        scanner.finish().summary
-    }
-
-    fn check(block: &str, expected: &str) {
-        let shown = Surrogate::new(block.as_bytes(), &summary(block.as_bytes()));
-        assert_eq!(
-            String::from_utf8(shown.header).unwrap(),
-            expected,
-            "{block}"
-        );
-    }
-
-    #[test]
-    fn addresses_tell_whom_they_stand_for() {
-        check(
-            "From: J\u{f6}rg <j\u{f6}rg@x.de>\r\nTo: Anna <anna@x.de>, \"b c\"@x.de,\r\n b@\u{fc}.de\r\n\r\n",
-            "From: =?utf-8?B?SsO2cmcgPGrDtnJnQHguZGU+?=\r\n <invalid@internationalized-address.invalid>\r\n\
-             To: Anna\r\n <anna@x.de>,\r\n \"b c\"@x.de,\r\n =?utf-8?B?YkDDvC5kZQ==?=\r\n \
-             <invalid@internationalized-address.invalid>\r\n\r\n",
-        );
-        check(
-            "Cc: Gr\u{fc}n: a@x.de, \u{fc}@x.de; c@x.de\r\n",
-            "Cc: =?utf-8?B?R3LDvG4=?=:\r\n a@x.de,\r\n =?utf-8?B?w7xAeC5kZQ==?=\r\n \
-             <invalid@internationalized-address.invalid>;,\r\n c@x.de\r\n\r\n",
-        );
-    }
-
-    #[test]
-    fn texts_and_parameters_are_encoded_and_the_rest_is_left_out() {
-        check(
-            "Return-Path: <\u{fc}@x.de>\r\nReceived: a\r\n\tb\r\nSubject: Gr\u{fc}\u{df}e\r\n\
-             Message-ID: <\u{fc}@x>\r\nX-Y: z\nContent-Type: text/plain; name=\"\u{fc} 1.txt\"; charset=utf-8\r\n\
-             Content-Disposition: attachment; filename=\u{fc}\r\n",
-            "Received: a\r\n\tb\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\nX-Y: z\r\n\
-             Content-Type: text/plain;\r\n name*=utf-8''%C3%BC%201.txt;\r\n charset=\"utf-8\"\r\n\
-             Content-Disposition: attachment;\r\n filename*=utf-8''%C3%BC\r\n\r\n",
-        );
-    }
-
-    #[test]
-    fn needed_for_addresses_only() {
-        let needed = |block: &[u8]| is_needed(&summary(block).envelope, b"Return-Path: <>\r\n");
-        assert!(needed("To: a@x.de, \u{fc}@x.de\r\n".as_bytes()));
-        assert!(needed("From: a@\u{fc}.de\r\n".as_bytes()));
-        assert!(!needed(
-            "From: J\u{f6}rg <j@x.de>\r\nSubject: \u{fc}\r\n".as_bytes()
-        ));
-        assert!(!needed(b"From: \xfc@x.de\r\n"));
-        assert!(is_needed(
-            &Envelope::default(),
-            "Return-Path: <\u{fc}@x.de>\r\n".as_bytes()
-        ));
-    }
-
-    #[test]
-    fn structure_and_envelope_are_those_of_the_new_header() {
-        let block = "From: \u{fc}@x.de\r\nContent-Type: multipart/mixed; boundary=b; name=\u{fc}\r\n\r\n\
-                     --b\r\nContent-Type: message/global\r\n\r\nSubject: x\r\n\r\ny\r\n--b--\r\n";
-        let original = summary(block.as_bytes());
-        let shown = Surrogate::new(block.as_bytes(), &original);
-        let from = shown.envelope.from.first().unwrap();
-        assert_eq!(
-            from.host.as_deref(),
-            Some(&b"internationalized-address.invalid"[..])
-        );
-        assert_eq!(shown.body.param("boundary"), Some(&b"b"[..]));
-        assert_eq!(shown.body.param("name*"), Some(&b"utf-8''%C3%BC"[..]));
-        assert_eq!(shown.body.content, original.body.content);
-        assert!(has_global(&shown.body));
-        let conventional = Summary {
-            envelope: Envelope::default(),
-            body: conventional(&shown.body),
+            None => Envelope::default(),
         };
-        assert_eq!(conventional.part(&[1]).unwrap().content, Content::Leaf);
+        let body = self.part(&message.body, &header, Assumed::Text)?;
+        Ok(Summary { envelope, body })
     }
 
-    proptest! {
-        #[test]
-        fn any_header_becomes_ascii_and_stays_so(
-            lines in prop::collection::vec(("(From|To|Subject|X-Y|Content-Type|Message-ID|)", "[a-z<>@,:;\"=/()\u{fc} ]{0,30}"), 0..6),
-        ) {
-            let lines = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
-            let block = lines.collect::<String>();
-            let shown = Surrogate::new(block.as_bytes(), &summary(block.as_bytes()));
-            prop_assert!(shown.header.is_ascii());
-            prop_assert!(!is_needed(&shown.envelope, b""));
-            let again = Surrogate::new(&shown.header, &summary(&shown.header));
-            prop_assert_eq!(again.header, shown.header);
+    fn part(&mut self, part: &Part, header: &Shown, assumed: Assumed) -> Result<Part, S::Error> {
+        let read = content::parse(&header.block, assumed);
+        let mut shown = fields::described(part, read);
+        match self.text_left.checked_sub(shown.text_bytes()) {
+            Some(left) => self.text_left = left,
+            None => shown.drop_text(),
         }
+        shown.header_start = header.start;
+        shown.body_start = self.shown(part.body_start);
+        let lines_before = self.lines;
+        shown.content = self.content(part)?;
+        shown.body_end = self.shown(part.body_end);
+        shown.lines = self.lines.since(lines_before).of(part.lines);
+        if self.emptied == Some(self.origin + part.body_end) {
+            shown.lines = shown.lines.saturating_sub(1);
+        }
+        Ok(shown)
     }
+
+    fn content(&mut self, part: &Part) -> Result<Content, S::Error> {
+        Ok(match &part.content {
+            Content::Leaf => Content::Leaf,
+            Content::Multipart(parts) => {
+                let assumed = Assumed::inside(part);
+                let inner = parts.iter().map(|inner| {
+                    let header = self.header(inner, self.origin + inner.header_start)?;
+                    self.part(inner, &header, assumed)
+                });
+                Content::Multipart(inner.collect::<Result<_, _>>()?)
+            }
+            Content::Message(message) => {
+                let from = self.origin + message.body.header_start;
+                Content::Message(Box::new(self.message(message, from)?))
+            }
+        })
+    }
+
+    /// Where an offset of the stored summary is shown, all before it being done.
+    fn shown(&self, offset: u64) -> u64 {
+        self.bytes.of(self.origin + offset)
+    }
+
+    /// Takes the header that reaches from `from` to the part's body.
+    fn header(&mut self, part: &Part, from: u64) -> Result<Shown, S::Error> {
+        let stored = from..(self.origin + part.body_start).max(from);
+        let start = self.bytes.of(from);
+        let kind = Kind::of(part);
+        let block = read_block(self.stored, &stored)?;
+        let mut rewritten = fields::rewrite(&block, kind);
+        let stored_bytes = stored.end - stored.start;
+        if rewritten != block || stored_bytes > REWRITTEN_BYTES_MAX {
+            if rewritten.is_empty() && !block.ends_with(b"\n") {
+                self.emptied = Some(stored.end);
+            }
+            let lines = self.lines_of(&stored, &block)?;
+            self.lines.replace(lines, newlines(&rewritten));
+            self.bytes.replace(stored_bytes, rewritten.len() as u64);
+            self.headers.push(Header {
+                kind,
+                shown: start..start + rewritten.len() as u64,
+                stored,
+            });
+        }
+        rewritten.truncate(HEADER_BYTES_MAX);
+        Ok(Shown {
+            start,
+            block: rewritten,
+        })
+    }
+
+    /// Line ends of a header that begins like `block`.
+    fn lines_of(&mut self, stored: &Range<u64>, block: &[u8]) -> Result<u64, S::Error> {
+        if stored.end - stored.start <= REWRITTEN_BYTES_MAX {
+            return Ok(newlines(block));
+        }
+        let mut lines = 0;
+        let mut at = stored.start;
+        while at < stored.end {
+            let wanted = usize::try_from(stored.end - at).unwrap_or(usize::MAX);
+            let mut piece = Vec::new();
+            let taken = self
+                .stored
+                .read_at(at, wanted.min(READ_BYTES), &mut piece)?;
+            if taken == 0 {
+                break;
+            }
+            lines += newlines(&piece);
+            at += taken as u64;
+        }
+        Ok(lines)
+    }
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }

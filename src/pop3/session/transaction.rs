@@ -8,7 +8,7 @@ use crate::pop3::command::Number;
 use crate::pop3::maildrop::{Maildrop, SLICE_RECORDS};
 use crate::pop3::reply::{self, Code};
 use crate::pop3::retrieval::{Extent, Retrieval};
-use crate::pop3::shown::Shown;
+use crate::pop3::shown;
 use crate::store::{self, Error};
 
 /// A session that is logged in.
@@ -142,7 +142,7 @@ impl Transaction {
             common.err(Text::MessageGone);
             return Ok(());
         };
-        let message = match Shown::open(&common.store, &record, common.utf8) {
+        let message = match shown::open(&common.store, &record, common.utf8) {
             Err(Error::NotFound(_)) => {
                 common.err(Text::MessageGone);
                 return Ok(());

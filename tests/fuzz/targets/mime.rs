@@ -2,6 +2,7 @@
 
 use heimpost::mail::mime::convert::{Lines, SevenBit, Survey};
 use heimpost::mail::mime::header::{self, Selection};
+use heimpost::mail::mime::surrogate::{Bytes, Surrogate, is_needed};
 use heimpost::mail::mime::text::{self, Finder, TextDecoder};
 use heimpost::mail::mime::transfer::{TransferDecoder, TransferEncoding};
 use heimpost::mail::mime::{Content, Part, Scanned, Scanner, Summary, address_list};
@@ -139,6 +140,61 @@ pub(super) fn convert(data: &[u8]) {
     assert_eq!(lines(&pieces(data)), lines_once);
     assert_eq!(lines(&data.chunks(1).collect::<Vec<_>>()), lines_once);
     assert_eq!(lines(&[&lines_once]), lines_once);
+}
+
+/// Headers become ASCII at any depth, bodies stay, sizes are true, and pieces make no difference.
+pub(super) fn surrogate(data: &[u8]) {
+    let prefix = "Return-Path: <\u{fc}@x>\r\n".as_bytes();
+    let stored = scan([data]).summary;
+    let (whole, shown) = downgraded(prefix, data, &stored, usize::MAX);
+    assert!(!is_needed(&shown, b""));
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    bodies(&stored.body, data, &mut before);
+    bodies(&shown.body, &whole, &mut after);
+    assert_eq!(before, after);
+    check_ascii_headers(&shown.body, &whole);
+    for size in [1, 7, 64] {
+        assert_eq!(downgraded(prefix, data, &stored, size).0, whole);
+    }
+    assert_eq!(
+        downgraded(b"", &whole, &shown, 1000),
+        (whole, shown.clone())
+    );
+}
+
+fn downgraded(prefix: &[u8], data: &[u8], summary: &Summary, size: usize) -> (Vec<u8>, Summary) {
+    let mut stored = Bytes::new(prefix, data);
+    let Ok((mut surrogate, shown)) = Surrogate::new(summary, &mut stored);
+    let mut out = Vec::new();
+    while let Ok(taken @ 1..) = surrogate.read_at(out.len() as u64, size, &mut stored, &mut out) {
+        assert!(taken <= size);
+    }
+    assert_eq!(surrogate.bytes(), out.len() as u64);
+    (out, shown)
+}
+
+fn slice(data: &[u8], from: u64, to: u64) -> &[u8] {
+    let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+    &data[at(from)..at(to)]
+}
+
+fn check_ascii_headers(part: &Part, data: &[u8]) {
+    assert!(slice(data, part.header_start, part.body_start).is_ascii());
+    match &part.content {
+        Content::Leaf => {}
+        Content::Multipart(parts) => parts
+            .iter()
+            .for_each(|part| check_ascii_headers(part, data)),
+        Content::Message(inner) => check_ascii_headers(&inner.body, data),
+    }
+}
+
+fn bodies<'a>(part: &Part, data: &'a [u8], found: &mut Vec<(&'a [u8], u64)>) {
+    match &part.content {
+        Content::Leaf => found.push((slice(data, part.body_start, part.body_end), part.lines)),
+        Content::Multipart(parts) => parts.iter().for_each(|part| bodies(part, data, found)),
+        Content::Message(inner) => bodies(&inner.body, data, found),
+    }
 }
 
 fn seven_bit(pieces: &[&[u8]]) -> Vec<u8> {

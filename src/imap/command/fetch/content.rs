@@ -1,11 +1,12 @@
-//! The bytes of a message as clients see them: the server's prefix, then the blob; or a header made in place of them, then
-//! the body (RFC 6858).
+//! The bytes of a message as clients see them: as it is stored, or as it is shown to those that did not enable UTF-8
+//! (RFC 6858).
 //!
 //! A literal is announced with its exact length and then produced in pieces. If reading fails in between, the rest is
 //! padded, so that the peer never takes message bytes for responses or the other way round.
 
+use crate::mail::mime::Summary;
 use crate::store::types::MessageRecord;
-use crate::store::{BlobReader, Error, Result, Store};
+use crate::store::{Error, MessageReader, Result, Store};
 
 /// Most bytes of a message read at once.
 pub const READ_BYTES_MAX: usize = 64 * 1024;
@@ -39,47 +40,36 @@ impl Span {
 
 /// A message opened for reading.
 #[derive(Debug)]
-pub(in crate::imap::command) struct Content {
-    prefix: Vec<u8>,
-    blob: BlobReader,
-    /// Bytes of the blob that are not shown.
-    skipped: u64,
-}
+pub(in crate::imap::command) struct Content(MessageReader);
 
 impl Content {
     /// Opens the message of `record`.
     pub(in crate::imap::command) fn open(store: &Store, record: &MessageRecord) -> Result<Self> {
-        let blob = store.blob(record.blob)?;
-        Ok(Self {
-            prefix: record.prefix.clone(),
-            blob,
-            skipped: 0,
-        })
+        store.message(record).map(Self)
     }
 
-    /// Shows `header` in place of the message's own, which ends at `body_start` of the blob.
-    pub(in crate::imap::command) fn replace_header(&mut self, header: Vec<u8>, body_start: u64) {
-        self.prefix = header;
-        self.skipped = body_start.min(self.blob.bytes());
+    /// Opens what is shown in its place. Its size and its summary take the place of those in `record` and `summary`.
+    pub(in crate::imap::command) fn open_surrogate(
+        store: &Store,
+        record: &mut MessageRecord,
+        summary: &mut Summary,
+    ) -> Result<Self> {
+        let mut reader = store.message(record)?;
+        *summary = reader.downgrade(summary)?;
+        record.bytes = reader.bytes();
+        Ok(Self(reader))
     }
 
-    /// Bytes at the beginning of the blob that are not shown.
-    pub(in crate::imap::command) fn skipped(&self) -> u64 {
-        self.skipped
-    }
-
-    /// Length of the prefix.
-    pub(in crate::imap::command) fn prefix_bytes(&self) -> u64 {
-        bytes(self.prefix.len())
+    /// Where the offsets of its summary count from.
+    pub(in crate::imap::command) fn origin(&self) -> u64 {
+        self.0.origin()
     }
 
     /// All of it.
     pub(in crate::imap::command) fn whole(&self) -> Span {
         Span {
             from: 0,
-            to: self
-                .prefix_bytes()
-                .saturating_add(self.blob.bytes() - self.skipped),
+            to: self.0.bytes(),
         }
     }
 
@@ -91,26 +81,13 @@ impl Content {
     ) -> Result<()> {
         let wanted = usize::try_from(span.bytes()).unwrap_or(usize::MAX);
         let wanted = wanted.min(READ_BYTES_MAX);
-        let from = usize::try_from(span.from).unwrap_or(usize::MAX);
-        let taken = match self.prefix.get(from..) {
-            Some(rest) if !rest.is_empty() => {
-                let piece = rest.get(..wanted).unwrap_or(rest);
-                out.extend_from_slice(piece);
-                piece.len()
-            }
-            _ => self.read_blob(span.from, wanted, out)?,
-        };
-        span.from = span.from.saturating_add(bytes(taken)).min(span.to);
-        Ok(())
-    }
-
-    fn read_blob(&mut self, from: u64, wanted: usize, out: &mut Vec<u8>) -> Result<usize> {
-        let offset = from
-            .saturating_sub(self.prefix_bytes())
-            .saturating_add(self.skipped);
-        match self.blob.read_at(offset, wanted, out)? {
+        match self.0.read_at(span.from, wanted, out)? {
             0 if wanted > 0 => Err(Error::Fault("a blob is shorter than its record".into())),
-            taken => Ok(taken),
+            taken => {
+                let from = span.from.saturating_add(bytes(taken));
+                span.from = from.min(span.to);
+                Ok(())
+            }
         }
     }
 

@@ -12,8 +12,9 @@ use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::render::body::Form;
 use crate::imap::syntax::render::{body, envelope, flags, put, section};
 use crate::mail::date::DateTime;
-use crate::mail::mime::surrogate::{self, Surrogate};
-use crate::mail::mime::{Part, Summary};
+use crate::mail::ids::Uid;
+use crate::mail::mime::Summary;
+use crate::mail::mime::surrogate;
 use crate::store::types::MessageRecord;
 use crate::store::{Error, Result, Store};
 
@@ -33,8 +34,8 @@ pub(super) struct Answering {
 struct Parts {
     record: MessageRecord,
     summary: Summary,
-    /// What BODYSTRUCTURE tells, if it is not what the summary says.
-    structure: Option<Part>,
+    /// Another message is shown in its place.
+    downgraded: bool,
 }
 
 /// A literal whose length was announced.
@@ -77,6 +78,14 @@ impl Answering {
             next: 0,
             literal: None,
         })
+    }
+
+    /// The message's UID if another one is shown in its place (RFC 6858 3).
+    pub(super) fn downgraded(&self) -> Option<Uid> {
+        let parts = self.parts.as_ref();
+        parts
+            .is_some_and(|parts| parts.downgraded)
+            .then_some(self.found.row.uid)
     }
 
     /// Writes the next item, or the next piece of a literal.
@@ -199,8 +208,7 @@ impl Answering {
         let content = self.content.as_ref()?;
         let layout = Layout {
             summary: &self.parts.as_ref()?.summary,
-            prefix_bytes: content.prefix_bytes(),
-            skipped: content.skipped(),
+            origin: content.origin(),
             bytes: content.whole().to,
         };
         locate(section, layout)
@@ -272,6 +280,21 @@ fn choice(piece: &SectionPiece) -> Option<(&[Vec<u8>], Keep)> {
     }
 }
 
+/// Whether it tells anything of what a surrogate has otherwise.
+fn shows_message(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq | FetchItem::InternalDate => false,
+        FetchItem::Size
+        | FetchItem::Envelope
+        | FetchItem::Body
+        | FetchItem::BodyStructure
+        | FetchItem::Rfc822
+        | FetchItem::Rfc822Header
+        | FetchItem::Rfc822Text
+        | FetchItem::Section(_) => true,
+    }
+}
+
 impl Parts {
     fn new(record: MessageRecord) -> Result<Self> {
         let summary = Summary::decode(&record.summary).map_err(|error| {
@@ -280,20 +303,18 @@ impl Parts {
         Ok(Self {
             record,
             summary,
-            structure: None,
+            downgraded: false,
         })
     }
 
     /// Opens the message if the items ask for its bytes, or if another one has to be shown in its place (RFC 6858).
     fn open(&mut self, plan: &Plan, store: &Store) -> Result<Option<Content>> {
-        let summary = &self.summary;
-        if plan.dialect == Dialect::Utf7 {
-            if surrogate::is_needed(&summary.envelope, &self.record.prefix) {
-                return self.open_surrogate(store).map(Some);
-            }
-            if surrogate::has_global(&summary.body) {
-                self.structure = Some(surrogate::conventional(&summary.body));
-            }
+        if plan.dialect == Dialect::Utf7
+            && plan.items.iter().any(shows_message)
+            && surrogate::is_needed(&self.summary, &self.record.prefix)
+        {
+            self.downgraded = true;
+            return Content::open_surrogate(store, &mut self.record, &mut self.summary).map(Some);
         }
         match plan.needs {
             Needs::Content => Content::open(store, &self.record).map(Some),
@@ -301,24 +322,8 @@ impl Parts {
         }
     }
 
-    /// Sizes, envelope and structure become those of the surrogate.
-    fn open_surrogate(&mut self, store: &Store) -> Result<Content> {
-        let mut content = Content::open(store, &self.record)?;
-        let body_start = self.summary.body.body_start;
-        let block = content.read_all(Span {
-            from: 0,
-            to: content.prefix_bytes().saturating_add(body_start),
-        })?;
-        let shown = Surrogate::new(&block, &self.summary);
-        content.replace_header(shown.header, body_start);
-        self.record.bytes = content.whole().to;
-        self.structure = Some(surrogate::conventional(&shown.body));
-        self.summary.envelope = shown.envelope;
-        Ok(content)
-    }
-
     fn item(&self, item: &FetchItem, out: &mut Vec<u8>) {
-        let structure = self.structure.as_ref().unwrap_or(&self.summary.body);
+        let structure = &self.summary.body;
         match item {
             FetchItem::InternalDate => {
                 let date = DateTime::utc(self.record.internal_date).to_imap();

@@ -19,7 +19,8 @@ use crate::imap::syntax::command::{Access, Fetch, Numbering};
 use crate::imap::syntax::fetch::FetchItem;
 use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::response::{Code, Completion};
-use crate::mail::ids::ModSeq;
+use crate::imap::syntax::sequence::SequenceSet;
+use crate::mail::ids::{ModSeq, Uid};
 use crate::store::Error;
 use batch::{Cursor, Found};
 use message::{Answering, Progress};
@@ -28,6 +29,9 @@ pub use content::{HEADER_BYTES_MAX, READ_BYTES_MAX};
 
 /// Most items of one FETCH.
 pub const FETCH_ITEMS_MAX: usize = 100;
+
+/// Most UIDs that one response tells as downgraded; RFC 6858 3 does not ask for all.
+pub const DOWNGRADED_UIDS_MAX: usize = 1000;
 
 /// What is asked of every message.
 #[derive(Debug)]
@@ -58,6 +62,8 @@ pub struct FetchTask {
     /// The message that is being answered.
     message: Option<Box<Answering>>,
     trouble: Trouble,
+    /// UIDs of messages that others are shown in place of.
+    downgraded: Vec<u32>,
 }
 
 /// What went wrong with single messages.
@@ -92,6 +98,7 @@ pub fn run(fetch: Fetch, ctx: &mut Ctx<'_>) -> Reply {
         batch: VecDeque::new(),
         message: None,
         trouble: Trouble::default(),
+        downgraded: Vec::new(),
     })))
 }
 
@@ -168,7 +175,12 @@ impl FetchTask {
 
     fn open(&mut self, found: Found, services: &Services, out: &mut Vec<u8>) {
         match Answering::begin(found, &self.plan, services, out) {
-            Ok(message) => self.message = Some(Box::new(message)),
+            Ok(message) => {
+                if self.downgraded.len() < DOWNGRADED_UIDS_MAX {
+                    self.downgraded.extend(message.downgraded().map(Uid::get));
+                }
+                self.message = Some(Box::new(message));
+            }
             Err(Error::NotFound(_)) => self.trouble.gone = true,
             Err(error) => {
                 tracing::error!(%error, "a message cannot be read");
@@ -202,7 +214,11 @@ impl FetchTask {
         if self.trouble.gone && self.plan.numbering == Numbering::Sequence {
             return Completion::no("some messages are gone").with(Code::ExpungeIssued);
         }
-        Completion::ok("fetched")
+        let completion = Completion::ok("fetched");
+        match SequenceSet::from_numbers(self.downgraded.iter().copied()) {
+            Some(uids) => completion.with(Code::Downgraded(uids)),
+            None => completion,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a section of the client's words to a span of the message's bytes (RFC 3501 6.4.5).
 //!
-//! Pure: offsets come from the summary made at delivery, so that nothing is parsed again. Offsets there count from the
-//! blob; the server's prefix stands in front of it and belongs to the message's own header.
+//! Pure: offsets come from the summary made at delivery, so that nothing is parsed again. Offsets there count from an
+//! origin; what stands in front of that, the server's prefix, belongs to the message's own header.
 
 use crate::imap::command::fetch::content::Span;
 use crate::imap::syntax::fetch::{Section, SectionPiece};
@@ -12,11 +12,9 @@ use crate::mail::mime::{Content, Part, Summary};
 pub(super) struct Layout<'a> {
     /// Its structure.
     pub summary: &'a Summary,
-    /// Length of the prefix.
-    pub prefix_bytes: u64,
-    /// Bytes at the beginning of the blob that are not shown.
-    pub skipped: u64,
-    /// Length of prefix and blob.
+    /// Where its offsets count from.
+    pub origin: u64,
+    /// Length of all that is shown.
     pub bytes: u64,
 }
 
@@ -37,10 +35,7 @@ fn locate_in_message(piece: &SectionPiece, layout: Layout<'_>) -> Span {
         from: 0,
         to: layout.bytes,
     };
-    let header_bytes = layout
-        .prefix_bytes
-        .saturating_add(layout.summary.body.body_start)
-        .saturating_sub(layout.skipped);
+    let header_bytes = layout.origin.saturating_add(layout.summary.body.body_start);
     match piece {
         SectionPiece::Whole => whole,
         SectionPiece::Header
@@ -68,15 +63,10 @@ fn locate_in_part(piece: &SectionPiece, part: &Part) -> Option<(u64, u64)> {
 }
 
 impl Layout<'_> {
-    /// A span given by offsets in the blob.
+    /// A span given by offsets of the summary.
     fn span(self, from: u64, to: u64) -> Span {
-        let shown = |offset: u64| {
-            self.prefix_bytes
-                .saturating_add(offset)
-                .saturating_sub(self.skipped)
-        };
-        let to = shown(to).min(self.bytes);
-        let from = shown(from).min(to);
+        let to = self.origin.saturating_add(to).min(self.bytes);
+        let from = self.origin.saturating_add(from).min(to);
         Span { from, to }
     }
 }
@@ -119,8 +109,7 @@ mod tests {
     ) {
         let layout = Layout {
             summary,
-            prefix_bytes: 1000,
-            skipped: 0,
+            origin: 1000,
             bytes: 1160,
         };
         let part = numbers.iter().filter_map(|n| NonZeroU32::new(*n)).collect();

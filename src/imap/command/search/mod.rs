@@ -9,16 +9,19 @@ mod reading;
 
 use std::collections::VecDeque;
 
+use crate::imap::command::fetch::content::Content;
 use crate::imap::command::{Ctx, Reply, store_failure};
 use crate::imap::session::rows::rows_of;
 use crate::imap::session::state::Selected;
 use crate::imap::session::task::{Step, Task};
 use crate::imap::session::{Services, tell};
 use crate::imap::syntax::command::{Numbering, Search};
+use crate::imap::syntax::lexer::Dialect;
 use crate::imap::syntax::render::put;
 use crate::imap::syntax::response::Completion;
 use crate::mail::ids::ModSeq;
 use crate::mail::mime::Summary;
+use crate::mail::mime::surrogate::is_needed;
 use crate::store::types::{MessageRecord, MessageRow};
 use crate::store::{Error, Result, Snapshot};
 use plan::{Facts, Plan};
@@ -37,6 +40,7 @@ const NUMBERS_MAX: usize = 4000;
 #[derive(Debug)]
 pub struct SearchTask {
     numbering: Numbering,
+    dialect: Dialect,
     plan: Plan,
     asks_modseq: bool,
     /// Sequence number of the next message to look at.
@@ -57,6 +61,15 @@ struct Candidate {
     row: MessageRow,
 }
 
+/// What its record says of a message.
+#[derive(Debug)]
+struct Message {
+    record: MessageRecord,
+    summary: Summary,
+    /// Its bytes, if they are open already.
+    content: Option<Content>,
+}
+
 /// How much of the answer is written.
 #[derive(Debug)]
 enum Answer {
@@ -74,12 +87,14 @@ pub fn run(search: &Search, ctx: &mut Ctx<'_>) -> Reply {
         Err(completion) => return completion.into(),
     };
     let plan = Plan::new(&search.key, selected, today);
+    let dialect = selected.user.enabled.dialect;
     let asks_modseq = search.key.asks_modseq();
     if asks_modseq {
         tell::enable_condstore(ctx.state, ctx.out);
     }
     Reply::Task(Box::new(Task::Search(SearchTask {
         numbering: search.numbering,
+        dialect,
         plan,
         asks_modseq,
         next: 1,
@@ -149,15 +164,22 @@ impl SearchTask {
                 return Ok(());
             };
             // Gone meanwhile: it matches nothing.
-            let Some((record, summary)) = record(&snapshot, &candidate)? else {
+            let Some(message) = message(&snapshot, &candidate)? else {
+                continue;
+            };
+            let Some(message) = there(self.shown(message, services))? else {
                 continue;
             };
             let facts = Facts::of_row(candidate.seq, &candidate.row);
-            match self.plan.test(&facts.with_record(&record, &summary)) {
+            match self
+                .plan
+                .test(&facts.with_record(&message.record, &message.summary))
+            {
                 Some(true) => self.matches(&candidate),
                 Some(false) => {}
                 None => {
-                    self.reading = self.begin_reading(candidate, record, summary, services)?;
+                    let reading = Reading::begin(candidate, message, &self.plan, services);
+                    self.reading = there(reading)?.map(Box::new);
                     return Ok(());
                 }
             }
@@ -165,18 +187,16 @@ impl SearchTask {
         Ok(())
     }
 
-    fn begin_reading(
-        &self,
-        candidate: Candidate,
-        record: MessageRecord,
-        summary: Summary,
-        services: &Services,
-    ) -> Result<Option<Box<Reading>>> {
-        match Reading::begin(candidate, record, summary, &self.plan, services) {
-            Ok(reading) => Ok(Some(Box::new(reading))),
-            Err(Error::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
+    /// What is looked for is looked for in what FETCH shows this client, its size included.
+    fn shown(&self, mut message: Message, services: &Services) -> Result<Message> {
+        let Message {
+            record, summary, ..
+        } = &mut message;
+        if self.dialect == Dialect::Utf7 && is_needed(summary, &record.prefix) {
+            let content = Content::open_surrogate(&services.store, record, summary)?;
+            message.content = Some(content);
         }
+        Ok(message)
     }
 
     fn read(&mut self, mut reading: Box<Reading>) {
@@ -219,12 +239,25 @@ impl SearchTask {
     }
 }
 
-fn record(snapshot: &Snapshot, candidate: &Candidate) -> Result<Option<(MessageRecord, Summary)>> {
+fn message(snapshot: &Snapshot, candidate: &Candidate) -> Result<Option<Message>> {
     let Some(record) = snapshot.record(candidate.row.serial)? else {
         return Ok(None);
     };
     match Summary::decode(&record.summary) {
-        Ok(summary) => Ok(Some((record, summary))),
+        Ok(summary) => Ok(Some(Message {
+            record,
+            summary,
+            content: None,
+        })),
         Err(error) => Err(Error::Fault(format!("a message's summary: {error}"))),
+    }
+}
+
+/// What is gone meanwhile matches nothing.
+fn there<T>(opened: Result<T>) -> Result<Option<T>> {
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

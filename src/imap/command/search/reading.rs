@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::Candidate;
 use super::plan::{Facts, Header, Hits, Plan};
+use super::{Candidate, Message};
 use crate::imap::command::fetch::content::{Content, Span};
 use crate::imap::session::Services;
 use crate::mail::mime::header::fields;
@@ -46,21 +46,28 @@ impl Reading {
     /// Opens a message and reads its header.
     pub(super) fn begin(
         candidate: Candidate,
-        record: MessageRecord,
-        summary: Summary,
+        message: Message,
         plan: &Plan,
         services: &Services,
     ) -> Result<Self> {
-        let mut content = Content::open(&services.store, &record)?;
-        let prefix_bytes = content.prefix_bytes();
+        let Message {
+            record,
+            summary,
+            content,
+        } = message;
+        let mut content = match content {
+            Some(content) => content,
+            None => Content::open(&services.store, &record)?,
+        };
+        let origin = content.origin();
         let block = content.read_all(Span {
             from: 0,
-            to: prefix_bytes.saturating_add(summary.body.body_start),
+            to: origin.saturating_add(summary.body.body_start),
         })?;
         let header = Header::parse(&block);
         let mut sources = VecDeque::new();
         if !plan.needles.is_empty() {
-            collect(&summary.body, prefix_bytes, &mut sources);
+            collect(&summary.body, origin, &mut sources);
         }
         Ok(Self {
             candidate,
@@ -126,10 +133,10 @@ impl Reading {
 }
 
 /// The places of text in a body: the message's own header is not among them. Nesting is bounded by the summary's.
-fn collect(part: &Part, prefix_bytes: u64, sources: &mut VecDeque<Source>) {
+fn collect(part: &Part, origin: u64, sources: &mut VecDeque<Source>) {
     let span = |from: u64, to: u64| Span {
-        from: prefix_bytes.saturating_add(from),
-        to: prefix_bytes.saturating_add(to),
+        from: origin.saturating_add(from),
+        to: origin.saturating_add(to),
     };
     match &part.content {
         mime::Content::Leaf => {
@@ -140,13 +147,13 @@ fn collect(part: &Part, prefix_bytes: u64, sources: &mut VecDeque<Source>) {
         mime::Content::Multipart(parts) => {
             for inner in parts {
                 sources.push_back(Source::Header(span(inner.header_start, inner.body_start)));
-                collect(inner, prefix_bytes, sources);
+                collect(inner, origin, sources);
             }
         }
         mime::Content::Message(message) => {
             let inner = &message.body;
             sources.push_back(Source::Header(span(inner.header_start, inner.body_start)));
-            collect(inner, prefix_bytes, sources);
+            collect(inner, origin, sources);
         }
     }
 }

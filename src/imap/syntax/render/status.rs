@@ -71,6 +71,7 @@ fn code_text(code: &Code) -> Cow<'_, str> {
         Code::CopyUid(validity, from, to) => {
             return format!("COPYUID {validity} {from} {to}").into();
         }
+        Code::Downgraded(uids) => return format!("DOWNGRADED {uids}").into(),
         Code::ExpungeIssued => "EXPUNGEISSUED",
         Code::HasChildren => "HASCHILDREN",
         Code::HighestModSeq(modseq) => return format!("HIGHESTMODSEQ {modseq}").into(),

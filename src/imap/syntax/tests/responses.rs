@@ -20,7 +20,7 @@ use crate::imap::syntax::sequence::SequenceSet;
 use crate::mail::flags::Keyword;
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox_name::MailboxName;
-use crate::mail::mime::surrogate::conventional;
+use crate::mail::mime::surrogate::{self, Bytes, Surrogate};
 use crate::mail::mime::{Content, Part, Scanner, Summary};
 
 fn read(bytes: &[u8]) -> Response<'_> {
@@ -54,14 +54,15 @@ fn structures_of_the_corpus_are_read_back() {
     let files = corpus();
     assert!(files.len() > 20);
     for file in files {
+        let message = std::fs::read(&file).unwrap();
         let mut scanner = Scanner::new();
-        scanner.push(&std::fs::read(&file).unwrap());
-        let summary = scanner.finish().summary;
+        scanner.push(&message);
+        let mut summary = scanner.finish().summary;
         // RFC 3501 knows no message/global, and neither does imap-codec.
-        let summary = Summary {
-            body: conventional(&summary.body),
-            ..summary
-        };
+        if surrogate::is_needed(&summary, b"") {
+            let mut stored = Bytes::new(b"", &message);
+            (_, summary) = Surrogate::new(&summary, &mut stored).unwrap();
+        }
         check(&summary, &file.display().to_string());
     }
 }
@@ -157,6 +158,7 @@ fn is_newer(written: &str) -> bool {
         "UNAVAILABLE",
         "NONEXISTENT",
         "OVERQUOTA",
+        "DOWNGRADED",
     ]
     .iter()
     .any(|newer| written.starts_with(newer))
@@ -177,6 +179,7 @@ fn codes() {
     check_code(Code::TryCreate, "TRYCREATE");
     check_code(Code::ReadOnly, "READ-ONLY");
     check_code(Code::Modified(set(&[4])), "MODIFIED 4");
+    check_code(Code::Downgraded(set(&[2, 3, 9])), "DOWNGRADED 2:3,9");
     check_code(Code::BadCharset, "BADCHARSET (US-ASCII UTF-8)");
     let flags = PermanentFlags::Some {
         keywords: vec![Keyword::new("$Later").unwrap()],

@@ -273,14 +273,9 @@ impl Walk {
         if self.open.len() >= OPEN_MAX {
             return After::Opaque;
         }
-        let inside = if part.is("multipart", "digest") {
-            Assumed::Message
-        } else {
-            Assumed::Text
-        };
         self.open.push(Multipart {
             boundary,
-            inside,
+            inside: Assumed::inside(part),
             closed: false,
         });
         After::Filler

@@ -1,4 +1,7 @@
-//! The web port of a whole daemon, over real sockets.
+//! The web ports of a whole daemon, over real sockets. `client` is a browser without script; pages have a file each.
+
+pub(crate) mod client;
+mod doors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -27,6 +30,9 @@ use tokio_rustls::TlsConnector;
 
 use crate::app::{self, stop};
 use crate::net::toy::client_trusting;
+
+/// What is heard by who asks for a host that this box is not.
+const UNKNOWN_HOST: &str = "This box does not answer to that name. Use its own name or address.\n";
 
 /// Far more than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -264,10 +270,8 @@ async fn what_else_is_asked() {
         "{head}"
     );
     let table = [
-        ("GET", "/", "404 Not Found", "Not found\n"),
-        ("GET", "/health/", "404 Not Found", "Not found\n"),
-        ("GET", "//metrics", "404 Not Found", "Not found\n"),
-        ("POST", "/health", "405 Method Not Allowed", "GET only\n"),
+        ("POST", "/health", "405 Method Not Allowed", ""),
+        ("GET", "//metrics", "421 Misdirected Request", UNKNOWN_HOST),
         (
             "GET",
             "http://other/health?x=y",

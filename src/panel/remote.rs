@@ -8,6 +8,7 @@ use std::time::Duration;
 use heimpost_board::{Panel, Press, Shown};
 
 use super::{Policy, View};
+use crate::wake::Wake;
 
 /// What becomes of a press.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub struct Remote {
     board: Panel,
     policy: Arc<Mutex<Policy>>,
     listeners: Arc<Mutex<Vec<Sender<Happening>>>>,
+    wakes: Arc<Mutex<Vec<Wake>>>,
     closed: Arc<AtomicBool>,
 }
 
@@ -38,6 +40,7 @@ impl Remote {
             board,
             policy: Arc::new(Mutex::new(policy)),
             listeners: Arc::default(),
+            wakes: Arc::default(),
             closed: Arc::default(),
         };
         remote.show();
@@ -47,9 +50,22 @@ impl Remote {
     /// Changes the policy's state and shows what follows.
     pub fn change<T>(&self, change: impl FnOnce(&mut Policy) -> T) -> T {
         let mut policy = self.policy();
+        let before = policy.view();
         let changed = change(&mut policy);
-        self.board.show(policy.view().pattern);
+        let after = policy.view();
+        self.board.show(after.pattern);
+        drop(policy);
+        if before != after {
+            for wake in lock(&self.wakes).iter() {
+                wake.wake();
+            }
+        }
         changed
+    }
+
+    /// Calls `wake` whenever the LED shows something else, or for another reason.
+    pub fn on_change(&self, wake: Wake) {
+        lock(&self.wakes).push(wake);
     }
 
     /// What the LED shows and why.

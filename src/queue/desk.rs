@@ -90,6 +90,8 @@ struct Inner {
     ended: Condvar,
     /// Who hears of work.
     wakes: Mutex<Vec<Wake>>,
+    /// Who hears of whatever people are shown of the queue.
+    watchers: Mutex<Vec<Wake>>,
 }
 
 /// What changes.
@@ -163,6 +165,7 @@ impl Desk {
             state: Mutex::new(queue),
             ended: Condvar::new(),
             wakes: Mutex::default(),
+            watchers: Mutex::default(),
         }));
         desk.refresh(now)?;
         Ok(desk)
@@ -253,7 +256,9 @@ impl Desk {
         if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
             maillog::sending_trouble(&after.in_words());
         }
-        self.save(id, now)
+        let saved = self.save(id, now);
+        wake_all(&self.0.watchers);
+        saved
     }
 
     /// Keeps a mail back. [`store::Error::NotFound`] if it is not there (any more), as of all that follow.
@@ -296,10 +301,14 @@ impl Desk {
 
     /// Has those who heed [`Desk::on_work`] look what is due, as after a clock was moved.
     pub fn poke(&self) {
-        let wakes = self.0.wakes.lock();
-        for wake in wakes.unwrap_or_else(PoisonError::into_inner).iter() {
-            wake.wake();
-        }
+        wake_all(&self.0.wakes);
+    }
+
+    /// Calls `wake` whenever what people are shown of the queue may have changed.
+    pub fn on_change(&self, wake: Wake) {
+        self.0.store.on_spool(wake.clone());
+        let watchers = self.0.watchers.lock();
+        watchers.unwrap_or_else(PoisonError::into_inner).push(wake);
     }
 
     fn want(
@@ -319,6 +328,7 @@ impl Desk {
         drop(queue);
         let saved = self.save(mail, now);
         self.poke();
+        wake_all(&self.0.watchers);
         saved
     }
 
@@ -326,6 +336,13 @@ impl Desk {
         // A panic elsewhere leaves the plan whole: it is changed by one call at a time.
         let state = self.0.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake_all(wakes: &Mutex<Vec<Wake>>) {
+    let wakes = wakes.lock();
+    for wake in wakes.unwrap_or_else(PoisonError::into_inner).iter() {
+        wake.wake();
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod assets;
 pub mod change;
+pub mod events;
 pub mod form;
 pub mod guard;
 pub mod layout;
@@ -101,7 +102,11 @@ fn carry_to(router: Router, tls: fn(&Stream) -> bool) -> Carry {
             peer,
             tls: tls(&stream),
         };
-        Box::pin(serve(stream, router.clone().layer(Extension(link)), token))
+        let router = router
+            .clone()
+            .layer(Extension(link))
+            .layer(Extension(token.clone()));
+        Box::pin(serve(stream, router, token))
     })
 }
 
@@ -114,6 +119,7 @@ fn router() -> Router<Web> {
         .merge(welcome::routes())
         .merge(login::routes())
         .merge(setup::routes())
+        .merge(events::routes())
         .merge(owner::routes())
         .merge(person::routes())
         .merge(mail::routes())

@@ -108,6 +108,13 @@ pub struct Session {
     key: Digest,
 }
 
+impl Session {
+    /// What tells it from all others.
+    pub(super) fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+}
+
 #[derive(Debug)]
 struct Row {
     realm: Realm,
@@ -167,6 +174,13 @@ impl Sessions {
             form: row.form.clone(),
             key,
         })
+    }
+
+    /// Whether it still goes on; does not make it live on.
+    pub fn is_there(&self, realm: Realm, session: &Session, now: Mono) -> bool {
+        let rows = self.rows();
+        let row = rows.get(&session.key).filter(|row| row.realm == realm);
+        row.is_some_and(|row| !row.is_over(now))
     }
 
     /// Ends one.

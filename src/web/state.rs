@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::change::Changer;
+use super::events::Hub;
 use super::problem::Problem;
 use super::session::Sessions;
 use crate::auth::Auth;
@@ -78,12 +79,14 @@ pub struct Kept {
 pub struct Web {
     /// What pages are made of.
     pub sources: Arc<Sources>,
+    pub(super) hub: Hub,
     reads: Arc<Semaphore>,
 }
 
 impl Web {
     pub(super) fn new(sources: Sources) -> Self {
         Self {
+            hub: Hub::of(&sources),
             sources: Arc::new(sources),
             reads: Arc::new(Semaphore::new(READS_MAX)),
         }

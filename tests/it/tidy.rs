@@ -23,7 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "room",
         &["delivery", "space", "maillog", "store", "mail", "clock"],
     ),
-    ("panel", &["space", "store", "clock"]),
+    ("panel", &["space", "store", "clock", "wake"]),
     (
         "smtp",
         &[

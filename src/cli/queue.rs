@@ -13,7 +13,7 @@ use super::{Context, Failure, Output, Result};
 use crate::clock::Wall;
 use crate::mail::address::ReversePath;
 use crate::mail::ids::SpoolId;
-use crate::queue::desk::{Desk, Listed, Turn};
+use crate::queue::desk::{Desk, Listed, Turn, Unreadable};
 use crate::store::spool::LastTry;
 
 /// Mails that are read at a time.
@@ -67,6 +67,16 @@ pub(super) fn list(format: Format, context: &Context, output: &mut dyn Output) -
         shown += 1;
         Ok(())
     })?;
+    for mail in desk.unreadable(context.clock.now()) {
+        match format {
+            Format::Table => output.line(&unreadable(&mail))?,
+            Format::Json => {
+                let comma = if shown == 0 { "" } else { "," };
+                output.line(&format!("{comma}{}", unreadable_json(&mail)))?;
+            }
+        }
+        shown += 1;
+    }
     match format {
         Format::Json => output.line("]")?,
         Format::Table if shown == 0 => output.line("no mail waits to be sent")?,
@@ -90,13 +100,15 @@ pub(super) fn act(
                 ids.push(listed.mail.id);
                 Ok(())
             })?;
+            let unreadable = desk.unreadable(context.clock.now());
+            ids.extend(unreadable.iter().map(|mail| mail.id));
             ids
         }
     };
     if ids.is_empty() {
         output.line("no mail waits to be sent")?;
     }
-    let mut missing = Vec::new();
+    let (mut missing, mut failed) = (Vec::new(), Vec::new());
     for id in ids {
         let now = context.clock.now();
         let done = match deed {
@@ -107,8 +119,11 @@ pub(super) fn act(
         match done {
             Ok(()) => output.line(&format!("{id}: {}", deed.in_words()))?,
             Err(crate::store::Error::NotFound(_)) => missing.push(id.to_string()),
-            Err(error) => return Err(error.into()),
+            Err(error) => failed.push(format!("mail {id}: {error}")),
         }
+    }
+    if !failed.is_empty() {
+        return Err(Failure::failed(failed.join("\n")));
     }
     // One that has gone meanwhile is what is wanted by "all".
     if missing.is_empty() || *which == Which::All {
@@ -169,6 +184,21 @@ fn lines(listed: &Listed, subject: Option<&str>, context: &Context) -> Vec<Strin
         }
     }
     lines
+}
+
+/// A mail of which nothing else is known.
+fn unreadable(mail: &Unreadable) -> String {
+    let (id, why, wait) = (mail.id, plain(&mail.why), span(mail.again_in));
+    format!("{id}: cannot be read ({why}); all other mail goes on; looked at again in {wait}")
+}
+
+fn unreadable_json(mail: &Unreadable) -> Value {
+    json!({
+        "id": mail.id.0,
+        "unreadable": mail.why,
+        "due_seconds": mail.again_in.as_secs(),
+        "recipients": [],
+    })
 }
 
 /// What the last attempt heard, from whom.

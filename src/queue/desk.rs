@@ -12,6 +12,7 @@ mod diagnosis;
 mod figures;
 mod reports;
 mod rows;
+mod unread;
 mod unsaved;
 
 #[cfg(test)]
@@ -24,6 +25,8 @@ use std::time::Duration;
 use self::diagnosis::Contacts;
 pub use self::diagnosis::Diagnosis;
 pub use self::figures::{Figures, Listed, ListedRecipient, Turn};
+use self::unread::Unread;
+pub use self::unread::Unreadable;
 use self::unsaved::Change;
 use crate::clock::Now;
 use crate::delivery::route::Router;
@@ -107,6 +110,8 @@ struct Queue {
     saving: BTreeSet<SpoolId>,
     /// Mails whose commit failed.
     failed: BTreeSet<SpoolId>,
+    /// Mails that could not be read.
+    unread: BTreeMap<SpoolId, Unread>,
     saved: QueueTime,
     contacts: Contacts,
 }
@@ -154,6 +159,7 @@ impl Desk {
             unsaved: BTreeMap::new(),
             saving: BTreeSet::new(),
             failed: BTreeSet::new(),
+            unread: BTreeMap::new(),
             saved: saved.time,
             contacts: Contacts::default(),
         };
@@ -167,7 +173,10 @@ impl Desk {
             wakes: Mutex::default(),
             watchers: Mutex::default(),
         }));
-        desk.refresh(now)?;
+        // Whatever is asked of it asks for this again.
+        if let Err(error) = desk.refresh(now) {
+            tracing::error!(%error, "the queue cannot be read for now");
+        }
         Ok(desk)
     }
 
@@ -175,17 +184,21 @@ impl Desk {
     pub fn refresh(&self, now: Now) -> store::Result<()> {
         loop {
             let from = self.queue().unseen;
-            let rows = self.0.store.snapshot()?.spool(from, ROWS_AT_ONCE)?;
-            let Some(last) = rows.last() else {
+            let rows = self.rows(from, ROWS_AT_ONCE)?;
+            let Some((last, _)) = rows.last() else {
                 return Ok(());
             };
-            let last = last.id;
+            let last = *last;
             let mut queue = self.queue();
             let time = queue.clock.read(now);
-            for row in &rows {
+            for (id, row) in &rows {
                 // Another call may have been quicker.
-                if row.id >= queue.unseen {
-                    queue.take_in(row, &self.0.routes, time);
+                if *id < queue.unseen {
+                    continue;
+                }
+                match row {
+                    Ok(row) => queue.take_in(row, &self.0.routes, time),
+                    Err(error) => drop(queue.put_off(*id, error, &self.0.settings.policy, time)),
                 }
             }
             queue.unseen = queue.unseen.max(SpoolId(last.0.saturating_add(1)));
@@ -193,9 +206,10 @@ impl Desk {
     }
 
     /// What to do now, if anything; ask again until there is nothing. An error if what was done before cannot be saved,
-    /// or the mail cannot be read: ask again later.
+    /// or the store cannot be read: ask again later. A mail that alone cannot be read is put off by itself.
     pub fn next(&self, now: Now) -> store::Result<Option<Job>> {
         self.save_failed(now)?;
+        self.read_again(now)?;
         loop {
             let mut queue = self.queue();
             let time = queue.clock.read(now);
@@ -204,15 +218,23 @@ impl Desk {
             };
             drop(queue);
             let id = attempt.mail();
-            let read = self.0.store.snapshot();
-            match read.and_then(|snapshot| snapshot.spool_mail(id)) {
-                Ok(Some(mail)) => return Ok(Some(Job { attempt, mail })),
-                Ok(None) => {
+            let row = self.row(id);
+            let mut queue = self.queue();
+            match row {
+                Ok(Ok(Some(mail))) => {
+                    queue.unread.remove(&id);
+                    return Ok(Some(Job { attempt, mail }));
+                }
+                Ok(Ok(None)) => {
                     tracing::error!(%id, "a mail left the spool by itself");
-                    self.queue().forget(attempt);
+                    queue.forget(attempt);
+                }
+                Ok(Err(error)) => {
+                    let until = queue.put_off(id, &error, &self.0.settings.policy, time);
+                    queue.plan.put_off(attempt, until);
                 }
                 Err(error) => {
-                    self.queue().plan.put_back(attempt);
+                    queue.plan.put_back(attempt);
                     return Err(error);
                 }
             }
@@ -223,10 +245,12 @@ impl Desk {
     pub fn next_due(&self, now: Now) -> Option<Duration> {
         let mut queue = self.queue();
         let time = queue.clock.read(now);
-        if !queue.failed.is_empty() {
+        if queue.failed_now(time).is_some() {
             return Some(SAVED_AGAIN_AFTER);
         }
-        let due = queue.plan.next_due().map(|due| due.since(time));
+        let due = [queue.plan.next_due(), queue.unread_due()];
+        let due = due.into_iter().flatten().min();
+        let due = due.map(|due| due.since(time));
         match now.wall {
             Some(_) => due,
             None => due.map(|wait| wait.min(UNDATED_WAIT)),
@@ -318,6 +342,10 @@ impl Desk {
         want: impl FnOnce(&mut Plan, QueueTime),
     ) -> store::Result<()> {
         self.refresh(now)?;
+        let is_unread = self.queue().read_alone().any(|(id, _)| id == mail);
+        if is_unread {
+            self.read_now(mail, now)??;
+        }
         let mut queue = self.queue();
         let time = queue.clock.read(now);
         if queue.plan.mail(mail).is_none() {
@@ -424,6 +452,7 @@ impl Queue {
 
     fn forget(&mut self, attempt: Attempt) {
         let id = attempt.mail();
+        self.unread.remove(&id);
         self.plan.put_back(attempt);
         self.plan.remove(id);
         self.plan.take_ended(id);

@@ -27,6 +27,9 @@ use crate::mail::transport::Priority;
 mod lanes;
 mod recipient;
 
+/// The interval doubles no more often.
+const DOUBLINGS_MAX: u32 = 30;
+
 /// When what is tried again, and what is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -49,6 +52,15 @@ impl Default for Policy {
             lifetime: Duration::from_hours(5 * 24),
             delay_notice_after: Duration::from_hours(4),
         }
+    }
+}
+
+impl Policy {
+    /// How long to wait after so many failures in a row, as far as nothing else is known.
+    pub fn backoff(&self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(DOUBLINGS_MAX);
+        let doubled = self.retry_first.saturating_mul(1 << doublings);
+        doubled.min(self.retry_max)
     }
 }
 
@@ -269,6 +281,24 @@ impl Plan {
         self.lanes.end(&attempt.destination);
     }
 
+    /// An attempt cannot even begin, nor can another of its mail: nothing of that is due before `until`.
+    pub fn put_off(&mut self, attempt: Attempt, until: QueueTime) {
+        let id = attempt.mail;
+        self.put_back(attempt);
+        let Some(mail) = self.mails.get_mut(&id) else {
+            return;
+        };
+        let mut left = Vec::new();
+        for (index, recipient) in mail.recipients.iter_mut().enumerate() {
+            if let Some(due) = recipient.due().filter(|due| *due < until) {
+                let rank = Rank::new(mail.priority, due, id, index);
+                left.push((rank, Arc::clone(&recipient.destination)));
+                recipient.state = State::Waiting { due: until };
+            }
+        }
+        self.swap(id, left);
+    }
+
     /// An attempt that has ended keeps its place among [`Limits::attempts_max`], though not at its destination, until
     /// [`Plan::free_place`]: while what came of it is being saved.
     pub fn keep_place(&mut self) {
@@ -310,6 +340,11 @@ impl Plan {
     /// All mails that are in, by their ids.
     pub fn mails(&self) -> impl Iterator<Item = (SpoolId, &Mail)> {
         self.mails.iter().map(|(id, mail)| (*id, mail))
+    }
+
+    /// The numbers of those that are in, from one on.
+    pub fn ids(&self, from: SpoolId) -> impl Iterator<Item = SpoolId> {
+        self.mails.range(from..).map(|(id, _)| *id)
     }
 
     /// Lets go of a mail if all of its recipients have ended: it can leave the spool.
@@ -419,6 +454,11 @@ impl Plan {
                 left.push((rank, Arc::clone(&recipient.destination)));
             }
         }
+        self.swap(id, left);
+    }
+
+    /// Has whatever of a mail waits in the lanes, and no longer what has `left`.
+    fn swap(&mut self, id: SpoolId, left: Vec<(Rank, Arc<Destination>)>) {
         // In before out, for the same reason as in `next`.
         self.schedule(id);
         for (rank, destination) in left {

@@ -44,6 +44,8 @@ struct State {
     operations: u64,
     /// From which operation on, how many, how.
     failing: Option<(u64, u64, Failure)>,
+    /// What has these bytes in it cannot be read.
+    spoiled: Option<Vec<u8>>,
     /// Where space is limited.
     card: Option<Card>,
 }
@@ -91,9 +93,16 @@ impl FaultyDisk {
         state.failing = Some((from, count, failure));
     }
 
+    /// Lets all reading of these bytes fail, which are not empty.
+    pub fn spoil(&self, bytes: &[u8]) {
+        self.lock().spoiled = Some(bytes.to_vec());
+    }
+
     /// Lets nothing fail any more.
     pub fn heal(&self) {
-        self.lock().failing = None;
+        let mut state = self.lock();
+        state.failing = None;
+        state.spoiled = None;
     }
 
     /// Everything that was done so far, to be cut at any moment.
@@ -137,6 +146,11 @@ impl State {
 }
 
 impl State {
+    fn is_spoiled(&self, read: &[u8]) -> bool {
+        let spoiled = self.spoiled.as_deref();
+        spoiled.is_some_and(|bytes| read.windows(bytes.len()).any(|found| found == bytes))
+    }
+
     /// Does to a limited disk's space what the operation does to its files.
     fn take_blocks(&mut self, operation: &Operation) -> io::Result<()> {
         let Some(card) = &mut self.card else {
@@ -284,6 +298,7 @@ impl Device for FaultyDevice {
         let state = self.disk.lock();
         let file = state.files.get(&self.name);
         match file.and_then(|file| file.get(span(offset, out.len()).ok()?)) {
+            Some(source) if state.is_spoiled(source) => Err(io::ErrorKind::Other.into()),
             Some(source) => {
                 out.copy_from_slice(source);
                 Ok(())

@@ -338,8 +338,19 @@ impl Snapshot {
 
     /// Up to `limit` spooled mails from number `from` on, ascending.
     pub fn spool(&self, from: SpoolId, limit: usize) -> Result<Vec<SpoolMail>> {
-        let rows = MailRow::range(self, from, limit)?.into_iter();
-        rows.map(|(id, row)| assemble(self, id, row)).collect()
+        let rows = self.spool_rows(from, limit)?.into_iter();
+        rows.map(|(_, mail)| mail).collect()
+    }
+
+    /// The same, with each that cannot be read by its number and its error.
+    pub fn spool_rows(
+        &self,
+        from: SpoolId,
+        limit: usize,
+    ) -> Result<Vec<(SpoolId, Result<SpoolMail>)>> {
+        let rows = MailRow::each(self, from, limit)?.into_iter();
+        let mails = rows.map(|(id, row)| (id, row.and_then(|row| assemble(self, id, row))));
+        Ok(mails.collect())
     }
 
     /// One spooled mail; `None` if it is gone.

@@ -67,10 +67,10 @@ pub struct Figures {
 }
 
 impl Desk {
-    /// Up to `limit` mails from number `from` on, oldest first.
+    /// Up to `limit` mails from number `from` on, oldest first, but those of [`Desk::unreadable`].
     pub fn list(&self, from: SpoolId, limit: usize, now: Now) -> store::Result<Vec<Listed>> {
         self.refresh(now)?;
-        let rows = self.0.store.snapshot()?.spool(from, limit)?;
+        let rows = self.readable(from, limit, now)?;
         let mut queue = self.queue();
         let time = queue.clock.read(now);
         let lifetime = self.0.settings.policy.lifetime;
@@ -98,6 +98,7 @@ impl Desk {
         for (id, mail) in queue.plan.mails() {
             figures.count(id, mail, time);
         }
+        figures.waiting += queue.read_alone().count() as u64;
         if let Some((age, id)) = figures.oldest {
             let policy = self.0.settings.policy;
             let arrived = queue.plan.mail(id).map_or(time, |mail| mail.arrived);

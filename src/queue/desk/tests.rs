@@ -1,6 +1,8 @@
 //! The desk through days of virtual time: hosts that take, refuse or are silent, an owner who interferes, commits that
 //! fail, and a box that stops at any moment.
 
+mod unread;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,12 +39,11 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-fn open_store(disk: &FaultyDisk, clock: &Clock) -> Store {
-    let options = Options {
+fn options() -> Options {
+    Options {
         upkeep: Upkeep::Inline,
         ..Options::default()
-    };
-    Store::open_on(Arc::new(disk.clone()), &options, clock.now()).unwrap()
+    }
 }
 
 fn open_desk(store: &Store, clock: &Clock) -> Desk {
@@ -61,9 +62,12 @@ fn open_desk(store: &Store, clock: &Clock) -> Desk {
 }
 
 fn house() -> House {
+    house_on(FaultyDisk::default(), &options())
+}
+
+fn house_on(disk: FaultyDisk, options: &Options) -> House {
     let clock = Clock::virtual_at(Wall(1_800_000_000));
-    let disk = FaultyDisk::default();
-    let store = open_store(&disk, &clock);
+    let store = Store::open_on(Arc::new(disk.clone()), options, clock.now()).unwrap();
     let new = NewAccount {
         address: address("anna@home.test"),
         owner: true,
@@ -95,6 +99,10 @@ impl House {
     }
 
     fn spool(&self, sender: Option<&str>, to: &[(&str, Option<Notify>)]) {
+        self.spool_with("Received: by us\r\n", sender, to);
+    }
+
+    fn spool_with(&self, prefix: &str, sender: Option<&str>, to: &[(&str, Option<Notify>)]) {
         let recipient = |(to, notify): &(&str, Option<Notify>)| NewSpoolRecipient {
             address: address(to),
             notify: *notify,
@@ -106,7 +114,7 @@ impl House {
             .unwrap();
         let received = intake.finish().unwrap();
         let spooled = NewSpool {
-            prefix: b"Received: by us\r\n".to_vec(),
+            prefix: prefix.as_bytes().to_vec(),
             sender: sender.map(address),
             account: None,
             priority: Priority::Mail,

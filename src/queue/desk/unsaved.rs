@@ -125,15 +125,21 @@ impl Desk {
     /// Saves what could not be saved before.
     pub(super) fn save_failed(&self, now: Now) -> store::Result<()> {
         loop {
-            let failed = self.queue().failed.first().copied();
-            match failed {
-                Some(id) => self.save(id, now)?,
-                None => return Ok(()),
+            let mut queue = self.queue();
+            let time = queue.clock.read(now);
+            let Some(id) = queue.failed_now(time) else {
+                return Ok(());
+            };
+            drop(queue);
+            let saved = self.save(id, now);
+            if saved.is_err() && !self.queue().is_put_off(id, time) {
+                return saved;
             }
         }
     }
 
-    /// Saves what changed of a mail, after whatever commit of it is under way.
+    /// Saves what changed of a mail, after whatever commit of it is under way. If it fails for a row that cannot be read,
+    /// the mail is put off.
     pub(super) fn save(&self, id: SpoolId, now: Now) -> store::Result<()> {
         let mut queue = self.queue();
         while queue.saving.contains(&id) {
@@ -148,14 +154,21 @@ impl Desk {
         let reading = queue.clock.reading(now);
         drop(queue);
         let saved = self.commit(id, &change, reading, now);
+        let is_unreadable = saved.is_err() && matches!(self.row(id), Ok(Err(_)));
         let mut queue = self.queue();
         queue.saving.remove(&id);
         match &saved {
             Ok(()) => {
                 queue.failed.remove(&id);
+                queue.unread.remove(&id);
                 queue.note_saved(reading.time);
             }
-            Err(_) => queue.keep(id, change),
+            Err(error) => {
+                queue.keep(id, change);
+                if is_unreadable {
+                    queue.put_off(id, error, &self.0.settings.policy, reading.time);
+                }
+            }
         }
         self.0.ended.notify_all();
         saved

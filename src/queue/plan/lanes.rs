@@ -15,9 +15,6 @@ use crate::queue::time::QueueTime;
 /// A destination is closed for this long at most.
 const CLOSED_MAX: Duration = Duration::from_mins(15);
 
-/// The time doubles no more often.
-const DOUBLINGS_MAX: u32 = 30;
-
 /// The order in which recipients go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
@@ -313,7 +310,5 @@ impl Lane {
 
 /// How long a destination is closed after so many attempts in vain.
 pub(super) fn closed_for(policy: &Policy, failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(DOUBLINGS_MAX);
-    let doubled = policy.retry_first.saturating_mul(1 << doublings);
-    doubled.min(policy.retry_max).min(CLOSED_MAX)
+    policy.backoff(failures).min(CLOSED_MAX)
 }

@@ -7,9 +7,6 @@ use super::{Destination, Jitter, Policy};
 use crate::mail::report::{Event, Notify};
 use crate::queue::time::QueueTime;
 
-/// The interval doubles no more often.
-const DOUBLINGS_MAX: u32 = 30;
-
 /// A recipient of a spooled mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
@@ -229,11 +226,7 @@ impl Age<'_> {
 
     /// The interval after so many attempts, a second at least.
     fn interval(&self, attempts: u32) -> Duration {
-        let doublings = attempts.saturating_sub(1).min(DOUBLINGS_MAX);
-        let doubled = self.policy.retry_first.saturating_mul(1 << doublings);
-        let longest = doubled
-            .min(self.policy.retry_max)
-            .max(Duration::from_secs(1));
+        let longest = self.policy.backoff(attempts).max(Duration::from_secs(1));
         let quarter = longest / 4;
         longest.saturating_sub((quarter / (1 << 16)) * u32::from(self.jitter.0))
     }

@@ -163,7 +163,10 @@ impl Running {
 
 /// All jobs that are due, and when there are more.
 fn due(desk: &Desk, now: crate::clock::Now) -> store::Result<(Vec<Job>, Option<Duration>)> {
-    desk.refresh(now)?;
+    // What was taken in before goes on.
+    if let Err(error) = desk.refresh(now) {
+        tracing::error!(%error, "new mail in the queue cannot be read for now");
+    }
     let mut jobs = Vec::new();
     loop {
         match desk.next(now) {

@@ -142,17 +142,17 @@ impl MailRow {
         row.map(|row| Self::unpack(row.value())).transpose()
     }
 
-    /// Up to `limit` of them from a number on, ascending.
-    pub(super) fn range(
+    /// Up to `limit` of them from a number on, ascending; each may be damaged.
+    pub(super) fn each(
         rows: &impl ReadRows,
         from: SpoolId,
         limit: usize,
-    ) -> Result<Vec<(SpoolId, Self)>> {
+    ) -> Result<Vec<(SpoolId, Result<Self>)>> {
         let table = rows.read(SPOOL)?;
         let mut found = Vec::new();
         for entry in table.range(from.0..)?.take(limit) {
             let (id, row) = entry?;
-            found.push((SpoolId(id.value()), Self::unpack(row.value())?));
+            found.push((SpoolId(id.value()), Self::unpack(row.value())));
         }
         Ok(found)
     }
@@ -350,5 +350,18 @@ impl Counters for ClockRow {
             time: take_time(row)?,
             wall: row.option(|row| row.int().map(Wall))?,
         }))
+    }
+}
+
+#[cfg(test)]
+impl crate::store::Store {
+    /// Puts these bytes where a mail's row is; gives those before.
+    pub(crate) fn swap_spool_row(&self, id: SpoolId, bytes: Vec<u8>) -> Vec<u8> {
+        let swapped = self.0.commit(move |tx| {
+            let mut table = tx.write(SPOOL)?;
+            let before = table.insert(id.0, bytes.as_slice())?;
+            Ok(before.map(|row| row.value().to_vec()))
+        });
+        swapped.unwrap().unwrap_or_default()
     }
 }

@@ -91,7 +91,7 @@ pub struct Frame {
     logout: Option<&'static str>,
     who: Option<String>,
     events: Option<&'static str>,
-    wide: bool,
+    width: Option<&'static str>,
 }
 
 impl Frame {
@@ -106,7 +106,7 @@ impl Frame {
             logout: None,
             who: None,
             events: None,
-            wide: false,
+            width: None,
         }
     }
 
@@ -151,7 +151,19 @@ impl Frame {
     /// Takes the whole width: lists of mail.
     #[must_use]
     pub fn wide(self) -> Self {
-        Self { wide: true, ..self }
+        Self {
+            width: Some("wide"),
+            ..self
+        }
+    }
+
+    /// As narrow as a form of few fields.
+    #[must_use]
+    pub fn slim(self) -> Self {
+        Self {
+            width: Some("slim"),
+            ..self
+        }
     }
 
     /// The words in this page's language.
@@ -191,7 +203,7 @@ impl Frame {
                 body data-events=[self.events] {
                     a.skip href="#main" { (self.t("Zum Inhalt", "Skip to content")) }
                     (self.header())
-                    main #main .wide[self.wide] tabindex="-1" {
+                    main #main class=[self.width] tabindex="-1" {
                         h1 { (title) }
                         (body)
                     }

@@ -230,7 +230,7 @@ fn ask(
     to: &str,
     refusal: Option<Refusal>,
 ) -> Response {
-    let frame = Frame::outside(visitor);
+    let frame = Frame::outside(visitor).slim();
     let lang = visitor.lang;
     let (title, action) = match realm {
         Realm::Mail => (lang.t("Anmelden", "Log in"), "/login"),

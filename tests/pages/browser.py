@@ -68,6 +68,7 @@ class Person:
         self.context, self.base, self.kind = context, base, kind
         self.strange = []
         self.expected = set()
+        self.asked = []
         self.page = context.new_page()
         self.watch(self.page)
         context.on("page", self.watch)
@@ -76,6 +77,15 @@ class Person:
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.strange.append(f"script failed: {error}"))
         page.on("request", self._request)
+        page.on("dialog", self._dialog)
+
+    def _dialog(self, dialog):
+        """Questions before something is lost are answered with yes; nothing else may pop up."""
+        self.asked.append(dialog.message)
+        if dialog.type == "confirm":
+            return dialog.accept()
+        self.strange.append(f"{dialog.type}: {dialog.message}")
+        return dialog.dismiss()
 
     def _console(self, message):
         # Chromium tells of every answer with an error status; those that the test asked for are no surprise.

@@ -228,6 +228,7 @@ impl App {
             gate: gate.clone(),
             panel: panel.remote(),
             resolver: world.resolver.clone(),
+            outbound: world.outbound.clone(),
             settings: Arc::new(settings.clone()),
             changer: Changer::new(Written::default(), store.clone(), Wake::none()),
             kept: Kept::default(),

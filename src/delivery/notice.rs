@@ -103,7 +103,7 @@ fn render(domain: &Domain, notice: &Notice<'_>, unique: &str, now: Now) -> Vec<u
 }
 
 /// A plain text with its Content-Transfer-Encoding.
-pub(super) fn encoded(text: &str) -> (&'static str, String) {
+pub fn encoded(text: &str) -> (&'static str, String) {
     if is_plain(text) {
         ("7bit", text.replace('\n', "\r\n"))
     } else {
@@ -112,7 +112,7 @@ pub(super) fn encoded(text: &str) -> (&'static str, String) {
 }
 
 /// The value of Content-Language.
-pub(super) fn tag(language: Language) -> &'static str {
+pub fn tag(language: Language) -> &'static str {
     match language {
         Language::De => "de",
         Language::En => "en",
@@ -128,7 +128,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// The value of an unstructured field: as it is if it is short plain text, else in encoded words (RFC 2047), one a line.
-pub(super) fn unstructured(text: &str) -> String {
+pub fn unstructured(text: &str) -> String {
     let fits = |b: u8| matches!(b, b' '..=b'~');
     let is_tidy = text.trim() == text && !text.contains("=?");
     if text.bytes().all(fits) && is_tidy && "Subject: ".len() + text.len() <= LINE_BYTES_MAX {

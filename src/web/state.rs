@@ -21,6 +21,7 @@ use crate::maillog::Tally;
 use crate::net::Counters;
 use crate::net::gate::Gate;
 use crate::net::limits::Limiter;
+use crate::net::outbound::Outbound;
 use crate::net::tls::Tls;
 use crate::panel::Remote;
 use crate::queue::desk::Desk;
@@ -59,6 +60,8 @@ pub struct Sources {
     pub panel: Remote,
     /// Names; `None` if nothing can be asked.
     pub resolver: Option<Resolver>,
+    /// Connections to other hosts.
+    pub outbound: Outbound,
     /// Settings in force.
     pub settings: Arc<Settings>,
     /// Changes them.

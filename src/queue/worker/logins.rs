@@ -25,7 +25,7 @@ use crate::queue::relay::Login;
 use crate::sasl::NONCE_BYTES;
 use crate::sasl::client::Credentials;
 use crate::smtp::client::Event;
-use crate::smtp::client::outcome::LoginFailure;
+use crate::smtp::client::outcome::{Ended, LoginError, LoginFailure};
 use crate::smtp::client::reply::Class;
 use crate::store::types::Language;
 
@@ -114,9 +114,8 @@ impl Turn {
 
     /// Logs in.
     pub(super) async fn log_in(mut self, line: &mut Line, with: &Credentials) -> Result<(), Fault> {
-        line.set_computes(true);
-        let result = self.try_log_in(line, with).await;
-        line.set_computes(false);
+        let result = authenticate(line, with).await;
+        let result = result.map_err(|denial| self.fault(denial));
         *self.failure = match &result {
             Err(Fault::Login(words)) => Some(self.failed(with, words, line.now())),
             _ => None,
@@ -124,30 +123,21 @@ impl Turn {
         result
     }
 
-    async fn try_log_in(&self, line: &mut Line, with: &Credentials) -> Result<(), Fault> {
-        let nonce = nonce().map_err(|error| Fault::NoLogin(error.to_string()))?;
-        let now = line.now();
-        let begun = line.client().login(with, &nonce, now);
-        begun.map_err(|error| Fault::Login(self.words(&error.to_string())))?;
-        let failure = loop {
-            match line.event().await {
-                Event::LoggedIn => return line.ready().await.map_err(Fault::Ended),
-                Event::LoginFailed(failure) => break failure,
-                Event::Closed(ended) => return Err(Fault::Ended(ended)),
-                Event::Ready
-                | Event::StartTls
-                | Event::TlsRefused(_)
-                | Event::WantsBody
-                | Event::Sent(_) => {}
-            }
-        };
-        Err(match failure {
-            LoginFailure::Refused(reply) if reply.class() == Class::Permanent => {
+    fn fault(&self, denial: Denial) -> Fault {
+        match denial {
+            Denial::Chance(words) => Fault::NoLogin(words),
+            Denial::NotBegun(error) => Fault::Login(self.words(&error.to_string())),
+            Denial::Failed(LoginFailure::Refused(reply)) if reply.class() == Class::Permanent => {
                 Fault::Login(self.words(&reply.to_string()))
             }
-            LoginFailure::Refused(reply) => Fault::NoLogin(self.words(&reply.to_string())),
-            LoginFailure::Client(failure) => Fault::Login(self.words(&failure.to_string())),
-        })
+            Denial::Failed(LoginFailure::Refused(reply)) => {
+                Fault::NoLogin(self.words(&reply.to_string()))
+            }
+            Denial::Failed(LoginFailure::Client(failure)) => {
+                Fault::Login(self.words(&failure.to_string()))
+            }
+            Denial::Ended(ended) => Fault::Ended(ended),
+        }
     }
 
     fn words(&self, why: &str) -> String {
@@ -164,6 +154,46 @@ impl Turn {
             password: with.password.clone(),
             until: now.mono + HOLD,
             words: words.to_owned(),
+        }
+    }
+}
+
+/// Why there was no login.
+#[derive(Debug)]
+pub(super) enum Denial {
+    /// The system has no randomness; in words.
+    Chance(String),
+    /// It was not even begun.
+    NotBegun(LoginError),
+    /// It failed.
+    Failed(LoginFailure),
+    /// The connection ended.
+    Ended(Ended),
+}
+
+/// Logs in, whatever is known of logins before.
+pub(super) async fn authenticate(line: &mut Line, with: &Credentials) -> Result<(), Denial> {
+    line.set_computes(true);
+    let result = exchange(line, with).await;
+    line.set_computes(false);
+    result
+}
+
+async fn exchange(line: &mut Line, with: &Credentials) -> Result<(), Denial> {
+    let nonce = nonce().map_err(|error| Denial::Chance(error.to_string()))?;
+    let now = line.now();
+    let begun = line.client().login(with, &nonce, now);
+    begun.map_err(Denial::NotBegun)?;
+    loop {
+        match line.event().await {
+            Event::LoggedIn => return line.ready().await.map_err(Denial::Ended),
+            Event::LoginFailed(failure) => return Err(Denial::Failed(failure)),
+            Event::Closed(ended) => return Err(Denial::Ended(ended)),
+            Event::Ready
+            | Event::StartTls
+            | Event::TlsRefused(_)
+            | Event::WantsBody
+            | Event::Sent(_) => {}
         }
     }
 }

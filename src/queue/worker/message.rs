@@ -160,6 +160,14 @@ fn sum(signature: &[u8], rest: usize) -> u64 {
 }
 
 impl Pieces {
+    /// Of a message that is stored nowhere.
+    pub(super) fn of(message: Vec<u8>) -> Self {
+        Self {
+            signature: Vec::new(),
+            rest: Rest::Held(Arc::new(message), 0),
+        }
+    }
+
     /// The next piece; `None` at the end.
     pub(super) async fn next(&mut self) -> store::Result<Option<Vec<u8>>> {
         if !self.signature.is_empty() {

@@ -13,6 +13,7 @@ mod logins;
 mod message;
 mod pool;
 mod targets;
+pub mod trial;
 mod words;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ mod hosts;
 mod house;
 mod required_tls;
 mod smarthosts;
+mod trial;
 mod whole;
 
 /// How most hosts begin.

@@ -8,7 +8,8 @@ use heimpost::app::{self, Address};
 use heimpost::cli::args::{Arguments, Command, Task};
 use heimpost::cli::{Failure, Output, Progress, backup, connect, panel};
 use heimpost::clock::Clock;
-use heimpost::config::{self, Settings};
+use heimpost::config::Settings;
+use heimpost::config::stored::Written;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -25,8 +26,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let settings = config::load(arguments.config.as_deref(), arguments.data.as_deref())
+    let written = Written::load(arguments.config.as_deref(), arguments.data.as_deref())
         .map_err(|e| Failure::Usage(e.to_string()))?;
+    let settings = written.alone().map_err(|e| Failure::Usage(e.to_string()))?;
     let clock = Clock::system();
     match arguments.command.unwrap_or(Command::Serve).into_task()? {
         Task::Serve => serve(&settings),

@@ -18,7 +18,7 @@ use super::fragment::{
 };
 use super::settings::{
     AccountSettings, AuthSettings, Limits, Listen, PanelSettings, PasswordStorage, RoomSettings,
-    Settings, StorageSettings, SubmissionSettings, TlsSource,
+    Settings, SetupSettings, StorageSettings, SubmissionSettings, TlsSource,
 };
 use super::size::parse_bytes;
 use crate::mail::address::Domain;
@@ -40,9 +40,8 @@ const ARCHIVE_MONTHS_RANGE: (u64, u64) = (0, 1200);
 /// A problem with its byte offset in the file.
 type Problem = (usize, String);
 
-/// Turns a fragment into settings.
-pub(super) fn check(fragment: Fragment) -> Result<Settings, Problem> {
-    let standard = Settings::appliance();
+/// Turns a fragment into settings; `standard` holds where it says nothing.
+pub(super) fn check(fragment: Fragment, standard: Settings) -> Result<Settings, Problem> {
     let domains = domains(fragment.domains, &standard)?;
     let hostname = match fragment.hostname {
         Some(text) => domain("hostname", &text)?,
@@ -83,6 +82,26 @@ pub(super) fn check(fragment: Fragment) -> Result<Settings, Problem> {
         acme: sending::acme(fragment.acme)?,
         room: room(fragment.room, standard.room)?,
         panel: panel(fragment.panel, &standard.panel)?,
+        setup: SetupSettings {
+            code_file: path("setup.code_file", fragment.setup.code_file)?,
+        },
+    })
+}
+
+/// What only the owner's settings may hold: a file names a file for it, so that configurations can be shown around.
+pub(super) fn of_file_only(fragment: &Fragment) -> Result<(), Problem> {
+    let relay = &fragment.relay;
+    let senders = relay
+        .sender
+        .iter()
+        .map(|one| ("relay.sender", &one.password));
+    let mut all = senders.chain([("relay", &relay.password)]);
+    let found = all.find_map(|(table, password)| Some((table, password.as_ref()?)));
+    found.map_or(Ok(()), |(table, password)| {
+        let problem = format!(
+            "{table}.password: no password stands in this file; {table}.password_file names a file that holds it"
+        );
+        Err((password.span().start, problem))
     })
 }
 
@@ -412,7 +431,7 @@ mod tests {
 
     #[test]
     fn empty_file_is_the_appliance() {
-        let settings = check(Fragment::default()).unwrap();
+        let settings = check(Fragment::default(), Settings::appliance()).unwrap();
         assert_eq!(settings.data, PathBuf::from("/var/lib/heimpost"));
         assert_eq!(settings.listen.imaps.len(), 2);
         assert!(

@@ -5,6 +5,8 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::mail::secret::Secret;
+
 /// A value with its place.
 pub(super) type Value<T> = Option<Spanned<T>>;
 /// Several values with their places.
@@ -32,6 +34,7 @@ pub(super) struct Fragment {
     pub(super) acme: AcmeFragment,
     pub(super) room: RoomFragment,
     pub(super) panel: PanelFragment,
+    pub(super) setup: SetupFragment,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -99,6 +102,7 @@ pub(super) struct RelayFragment {
     pub(super) tls: Value<String>,
     pub(super) user: Value<String>,
     pub(super) password_file: Value<String>,
+    pub(super) password: Value<Hidden>,
     pub(super) sender: Vec<RelaySenderFragment>,
 }
 
@@ -113,6 +117,7 @@ pub(super) struct RelaySenderFragment {
     pub(super) tls: Value<String>,
     pub(super) user: Value<String>,
     pub(super) password_file: Value<String>,
+    pub(super) password: Value<Hidden>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -176,6 +181,23 @@ pub(super) struct PanelFragment {
     pub(super) active_low: Value<bool>,
     pub(super) button_active_low: Value<bool>,
     pub(super) quiet: Value<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SetupFragment {
+    pub(super) code_file: Value<String>,
+}
+
+/// A password.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+pub(super) struct Hidden(pub(super) Secret<String>);
+
+impl From<String> for Hidden {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
 }
 
 /// A size: a number of bytes, or a text such as `"5G"`.

@@ -2,7 +2,8 @@
 //!
 //! Nothing outside this module sees a fragment, and nothing here opens a store or a socket. An error names the file, the
 //! line, the key and what would be right. What the file does not say keeps the profile's default: the *desk* profile
-//! (no file) listens on loopback with high ports, the *appliance* profile (any file) on the well-known ones.
+//! (no file) listens on loopback with high ports, the *appliance* profile (any file) on the well-known ones. What the
+//! owner sets on the page is laid under the file (`stored`).
 
 mod check;
 mod fragment;
@@ -10,12 +11,12 @@ mod settings;
 mod size;
 pub mod stored;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use settings::{
     AccountSettings, AcmeSettings, AuthSettings, DmarcPolicy, Limits, Listen, PanelSettings,
-    PasswordStorage, QueueSettings, ReceiveSettings, RoomSettings, Settings, StorageSettings,
-    SubmissionSettings, TlsSource,
+    PasswordStorage, QueueSettings, ReceiveSettings, RoomSettings, Settings, SetupSettings,
+    StorageSettings, SubmissionSettings, TlsSource,
 };
 pub use size::parse_bytes;
 
@@ -46,24 +47,12 @@ pub enum Error {
         /// The key, what is wrong with it, and what would be right.
         problem: String,
     },
-}
-
-/// Finds and reads the configuration: `file` if given, else [`SYSTEM_FILE`] if it exists, else the desk profile.
-/// `data`, where given, replaces the data directory of the file.
-pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Settings, Error> {
-    let system = Path::new(SYSTEM_FILE);
-    let file = file.or_else(|| system.exists().then_some(system));
-    let mut settings = match file {
-        Some(path) => parse(&path.display().to_string(), &read(path)?)?,
-        None => Settings::desk(),
-    };
-    if let Some(data) = data {
-        settings.data = PathBuf::from(data);
-        if file.is_none() {
-            settings.room.hooks = settings.data.join(settings::DESK_HOOKS);
-        }
-    }
-    Ok(settings)
+    /// The settings that the owner made on the page cannot be.
+    #[error("{problem}")]
+    Stored {
+        /// The key, what is wrong with it, and what would be right.
+        problem: String,
+    },
 }
 
 /// Checks the text of a configuration file; `name` is used in errors.
@@ -74,7 +63,8 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Error> {
         problem,
     };
     let fragment = fragment::parse(text).map_err(wrong)?;
-    check::check(fragment).map_err(wrong)
+    check::of_file_only(&fragment).map_err(wrong)?;
+    check::check(fragment, Settings::appliance()).map_err(wrong)
 }
 
 fn read(path: &Path) -> Result<String, Error> {

@@ -54,6 +54,8 @@ pub struct Settings {
     pub room: RoomSettings,
     /// LED and button.
     pub panel: PanelSettings,
+    /// Setting the box up.
+    pub setup: SetupSettings,
 }
 
 /// Socket addresses per service; an empty list is a service switched off. An IPv6 wildcard address takes IPv6 only, so
@@ -205,6 +207,16 @@ pub struct PanelSettings {
     pub quiet: bool,
 }
 
+/// Setting the box up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetupSettings {
+    /// File that the one-time code is written to; `None` for `setup-code.txt` in the data directory.
+    pub code_file: Option<PathBuf>,
+}
+
+/// Where the one-time code is, in the data directory.
+const CODE_FILE: &str = "setup-code.txt";
+
 /// Accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountSettings {
@@ -274,7 +286,14 @@ impl Settings {
                 },
                 quiet: false,
             },
+            setup: SetupSettings::default(),
         }
+    }
+
+    /// File that the one-time code is written to.
+    pub fn code_file(&self) -> PathBuf {
+        let given = self.setup.code_file.clone();
+        given.unwrap_or_else(|| self.data.join(CODE_FILE))
     }
 
     pub(super) fn appliance() -> Self {

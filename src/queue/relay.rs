@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use subtle::ConstantTimeEq;
+
 use crate::mail::address::{Address, Domain};
+use crate::mail::secret::Secret;
 
 /// How the connection to a smarthost is made secure. Without TLS there is no login that shows the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +23,33 @@ pub enum RelayTls {
 pub struct Login {
     /// User name.
     pub user: String,
-    /// File whose first line is the password; read at each login.
-    pub password_file: PathBuf,
+    /// Password.
+    pub password: Password,
 }
+
+/// Where the password of a login is.
+#[derive(Clone, Debug)]
+pub enum Password {
+    /// The first line of this file; read at each login.
+    File(PathBuf),
+    /// Among the owner's settings.
+    Given(Secret<String>),
+}
+
+impl PartialEq for Password {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(another)) => one == another,
+            (Self::Given(one), Self::Given(another)) => {
+                let (one, another) = (one.expose().as_bytes(), another.expose().as_bytes());
+                one.ct_eq(another).into()
+            }
+            (Self::File(_), Self::Given(_)) | (Self::Given(_), Self::File(_)) => false,
+        }
+    }
+}
+
+impl Eq for Password {}
 
 /// A smarthost.
 #[derive(Clone, Debug, PartialEq, Eq)]

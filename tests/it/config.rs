@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use heimpost::config;
+use heimpost::config::stored::Written;
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/bad");
@@ -43,7 +44,7 @@ fn each_bad_file_has_its_error() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = config::load(Some(Path::new("/nonexistent/heimpost.toml")), None).unwrap_err();
+    let error = Written::load(Some(Path::new("/nonexistent/heimpost.toml")), None).unwrap_err();
     assert!(
         error
             .to_string()

@@ -1,15 +1,16 @@
 //! `[relay]` and `[[relay.sender]]`: smarthosts, by preset or by host, and whose mail goes by which.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use toml::Spanned;
 
 use super::sending::{address, port};
 use super::{Problem, domain, path};
-use crate::config::fragment::{RelayFragment, RelaySenderFragment, Value};
+use crate::config::fragment::{Hidden, RelayFragment, RelaySenderFragment, Value};
 use crate::mail::address::Domain;
 use crate::queue::presets::{PRESETS, Preset};
-use crate::queue::relay::{Login, Relay, RelayTls, Sender, Smarthost};
+use crate::queue::relay::{Login, Password, Relay, RelayTls, Sender, Smarthost};
 
 const SUBMISSION_PORT: u16 = 587;
 const SUBMISSIONS_PORT: u16 = 465;
@@ -24,6 +25,7 @@ struct Keys {
     tls: Value<String>,
     user: Value<String>,
     password_file: Value<String>,
+    password: Value<Hidden>,
 }
 
 pub(super) fn relay(fragment: RelayFragment) -> Result<Relay, Problem> {
@@ -35,6 +37,7 @@ pub(super) fn relay(fragment: RelayFragment) -> Result<Relay, Problem> {
         tls: fragment.tls,
         user: fragment.user,
         password_file: fragment.password_file,
+        password: fragment.password,
     };
     let mut senders: Vec<(Sender, Smarthost)> = Vec::new();
     for one in fragment.sender {
@@ -58,6 +61,7 @@ fn sender(fragment: RelaySenderFragment) -> Result<(usize, Sender, Smarthost), P
         tls: fragment.tls,
         user: fragment.user,
         password_file: fragment.password_file,
+        password: fragment.password,
     };
     let (start, sender) = match (fragment.address, fragment.domain) {
         (Some(text), None) => {
@@ -98,6 +102,7 @@ impl Keys {
         ];
         let spans = texts.into_iter().flatten().map(Spanned::span);
         let spans = spans.chain(self.port.as_ref().map(Spanned::span));
+        let spans = spans.chain(self.password.as_ref().map(Spanned::span));
         spans.map(|span| span.start).min().unwrap_or(0)
     }
 
@@ -134,7 +139,7 @@ impl Keys {
 
     fn is_empty(&self) -> bool {
         let texts = [&self.tls, &self.user, &self.password_file];
-        self.port.is_none() && texts.into_iter().all(Option::is_none)
+        self.port.is_none() && self.password.is_none() && texts.into_iter().all(Option::is_none)
     }
 
     fn by_preset(&self, name: &Spanned<String>) -> Result<(Domain, u16, RelayTls), Problem> {
@@ -199,16 +204,31 @@ impl Keys {
 
     fn login(self, host: &Domain, tls: RelayTls) -> Result<Option<Login>, Problem> {
         let table = self.table;
-        let missing = |there: &Spanned<String>, named: &str, missing: &str| {
+        let missing = |there: Range<usize>, named: &str, missing: &str| {
             let problem =
                 format!("{table}.{named} stands alone; it needs {table}.{missing} beside it");
-            (there.span().start, problem)
+            (there.start, problem)
         };
-        let (user, password_file) = match (self.user, self.password_file) {
-            (None, None) => return Ok(None),
-            (Some(user), None) => return Err(missing(&user, "user", "password_file")),
-            (None, Some(file)) => return Err(missing(&file, "password_file", "user")),
-            (Some(user), Some(file)) => (user, file),
+        let (user, password) = match (self.user, self.password_file, self.password) {
+            (None, None, None) => return Ok(None),
+            (Some(user), None, None) => return Err(missing(user.span(), "user", "password_file")),
+            (None, Some(file), _) => return Err(missing(file.span(), "password_file", "user")),
+            (None, None, Some(password)) => {
+                return Err(missing(password.span(), "password", "user"));
+            }
+            (Some(_), Some(file), Some(_)) => {
+                let problem = format!(
+                    "{table}.password_file stands beside {table}.password; one of them is right"
+                );
+                return Err((file.span().start, problem));
+            }
+            (Some(user), Some(file), None) => {
+                let Some(file) = path(&format!("{table}.password_file"), Some(file))? else {
+                    return Ok(None);
+                };
+                (user, Password::File(file))
+            }
+            (Some(user), None, Some(password)) => (user, Password::Given(password.into_inner().0)),
         };
         let start = user.span().start;
         if user.get_ref().is_empty() {
@@ -224,15 +244,8 @@ impl Keys {
             );
             return Err((start, problem));
         }
-        let Some(password_file) = path(&format!("{table}.password_file"), Some(password_file))?
-        else {
-            return Ok(None);
-        };
         let user = user.into_inner();
-        Ok(Some(Login {
-            user,
-            password_file,
-        }))
+        Ok(Some(Login { user, password }))
     }
 }
 

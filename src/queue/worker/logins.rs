@@ -1,7 +1,7 @@
-//! Logins at smarthosts: the password is read from its file each time, and one that failed is not tried again and again.
+//! Logins at smarthosts: a password in a file is read each time, and one that failed is not tried again and again.
 //!
 //! Providers lock accounts after a few wrong passwords. So after a login that was refused for good the same password waits
-//! for [`HOLD`]; another password in the file is tried at once. No mail is lost over it: all of it waits.
+//! for [`HOLD`]; another password is tried at once. No mail is lost over it: all of it waits.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,7 +21,7 @@ use crate::mail::address::Domain;
 use crate::mail::secret::Secret;
 use crate::maillog;
 use crate::queue::presets::Preset;
-use crate::queue::relay::Login;
+use crate::queue::relay::{Login, Password};
 use crate::sasl::NONCE_BYTES;
 use crate::sasl::client::Credentials;
 use crate::smtp::client::Event;
@@ -89,16 +89,7 @@ impl Logins {
 impl Turn {
     /// What to log in with, unless it is known to fail.
     pub(super) async fn credentials(&self, now: Now) -> Result<Credentials, Fault> {
-        let file = self.login.password_file.clone();
-        let shown = file.display().to_string();
-        let password = blocking(move || first_line(&file), io::Error::other).await;
-        let password = password.map_err(|error| {
-            tracing::warn!(file = %shown, %error, "the password of a smarthost cannot be read");
-            Fault::NoLogin(format!(
-                "the password file for {} cannot be read",
-                self.host
-            ))
-        })?;
+        let password = self.password().await?;
         match &*self.failure {
             Some(failure)
                 if now.mono < failure.until && failure.password.expose() == password.expose() =>
@@ -110,6 +101,20 @@ impl Turn {
                 password,
             }),
         }
+    }
+
+    async fn password(&self) -> Result<Secret<String>, Fault> {
+        let file = match &self.login.password {
+            Password::Given(password) => return Ok(password.clone()),
+            Password::File(file) => file.clone(),
+        };
+        let shown = file.display().to_string();
+        let read = blocking(move || first_line(&file), io::Error::other).await;
+        read.map_err(|error| {
+            tracing::warn!(file = %shown, %error, "the password of a smarthost cannot be read");
+            let words = format!("the password file for {} cannot be read", self.host);
+            Fault::NoLogin(words)
+        })
     }
 
     /// Logs in.

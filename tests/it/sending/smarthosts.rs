@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use heimpost::mail::address::Domain;
-use heimpost::queue::relay::{Login, Relay, RelayTls, Smarthost};
+use heimpost::queue::relay::{Login, Password, Relay, RelayTls, Smarthost};
 use heimpost::store::spool::SpoolMail;
 
 use super::TAKE;
@@ -21,7 +21,7 @@ pub(super) fn smarthost(name: &str, port: u16, tls: RelayTls, password_file: &Pa
         tls,
         login: Some(Login {
             user: USER.to_owned(),
-            password_file: password_file.to_owned(),
+            password: Password::File(password_file.to_owned()),
         }),
     }
 }

@@ -21,7 +21,7 @@ use crate::clock::{Mono, Now};
 use crate::mail::address::Address;
 use crate::mail::ids::{AccountId, DeviceId};
 use crate::mail::secret::Secret;
-use crate::store::types::{Device, Pop3Delete, SCRAM_SALT_BYTES, Verifier};
+use crate::store::types::{Device, Login, Pop3Delete, SCRAM_SALT_BYTES, Verifier};
 use crate::store::{self, Snapshot, Store};
 use check::{Argon2Use, Found, Subject};
 use password::{APP_PASSWORD_BYTES, AppPassword, PasswordError, Prepared};
@@ -94,6 +94,15 @@ pub struct Identity {
     pub server_signature: Option<[u8; 32]>,
 }
 
+/// How somebody came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Via {
+    /// The protocol, for people.
+    pub protocol: &'static str,
+    /// Version of TLS; empty in plain.
+    pub tls: String,
+}
+
 /// Salt and count that a SCRAM exchange with one name uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScramParameters {
@@ -152,7 +161,7 @@ impl Auth {
         match self.check(request) {
             Ok(Some(found)) => {
                 self.throttle().succeeded(&attempt);
-                Outcome::Granted(self.granted(found, now))
+                Outcome::Granted(found.into())
             }
             Ok(None) => Outcome::Denied,
             Err(error) => {
@@ -160,6 +169,24 @@ impl Auth {
                 self.throttle().undecided(&attempt);
                 Outcome::Unavailable
             }
+        }
+    }
+
+    /// Remembers that somebody was let in, for people to look at; not while the clock is not set. Failing, it says so in
+    /// the log. Blocks.
+    pub fn remember(&self, who: &Identity, from: IpAddr, via: &Via, now: Now) {
+        let Some(at) = now.wall else {
+            return;
+        };
+        let login = Login {
+            protocol: via.protocol.to_owned(),
+            at,
+            from,
+            tls: via.tls.clone(),
+        };
+        let kept = self.0.store.remember_login(who.account, who.device, &login);
+        if let Err(error) = kept {
+            tracing::warn!(account = %who.account, %error, "login not remembered");
         }
     }
 
@@ -265,24 +292,21 @@ impl Auth {
         Ok(key)
     }
 
-    fn granted(&self, found: Found, now: Now) -> Identity {
-        if let Some(device) = found.device
-            && let Err(error) = self.0.store.touch_device(device, now)
-        {
-            tracing::warn!(%device, %error, "login of a device not remembered");
-        }
-        Identity {
-            account: found.account,
-            device: found.device,
-            server_signature: found.server_signature,
-        }
-    }
-
     fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.0
             .throttle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<Found> for Identity {
+    fn from(found: Found) -> Self {
+        Self {
+            account: found.account,
+            device: found.device,
+            server_signature: found.server_signature,
+        }
     }
 }
 

@@ -80,13 +80,6 @@ fn passwords_of_both_kinds() {
             house.verify("anna@example.com", &typed),
             format!("granted Some({:?})", device.id)
         );
-        let devices = house
-            .store
-            .snapshot()
-            .unwrap()
-            .devices(house.account)
-            .unwrap();
-        assert_eq!(devices[0].last_seen, house.clock.now().wall);
     }
 }
 
@@ -171,4 +164,36 @@ fn failures_are_throttled_until_one_is_good() {
         assert_eq!(house.verify("anna@example.com", "wrong"), "Denied");
     }
     assert_eq!(delay(), Duration::ZERO);
+}
+
+#[test]
+fn who_was_let_in_is_remembered() {
+    let house = House::new(Hashing::Scram);
+    let (from, now) = (OUTSIDE.parse().unwrap(), house.clock.now());
+    let keep = Pop3Delete::Keep { days: 30 };
+    let added = house.auth.add_device(house.account, "pc", keep, now);
+    let (device, app) = added.unwrap();
+    for password in [app.expose(), "correct horse", "wrong horse"] {
+        let outcome = house
+            .auth
+            .verify(&request("anna@example.com", password), now);
+        if let Outcome::Granted(who) = outcome {
+            let via = Via {
+                protocol: "IMAP",
+                tls: "TLS1.3".to_owned(),
+            };
+            house.auth.remember(&who, from, &via, now);
+        }
+    }
+    let snapshot = house.store.snapshot().unwrap();
+    let login = Login {
+        protocol: "IMAP".to_owned(),
+        at: now.wall.unwrap(),
+        from,
+        tls: "TLS1.3".to_owned(),
+    };
+    let logins = [(None, login.clone()), (Some(device.id), login)];
+    assert_eq!(snapshot.logins(house.account).unwrap(), logins);
+    let seen = snapshot.devices(house.account).unwrap()[0].last_seen;
+    assert_eq!(seen, now.wall);
 }

@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::Span;
 
+use crate::auth::Via;
 use crate::clock::{Clock, Mono, Now};
 use crate::machine::{Answer, Event, OUTPUT_PIECE_BYTES, Peer, Session, TlsInfo, Wake};
 use crate::net::Counters;
@@ -104,10 +105,21 @@ pub struct Traffic {
     pub sent: u64,
 }
 
+/// How a connection came in.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Name of the service that it was made to.
+    pub service: &'static str,
+    /// The other side.
+    pub address: SocketAddr,
+    /// Present when TLS began before the protocol.
+    pub tls: Option<TlsInfo>,
+}
+
 /// Runs a session, made by `open`, on `stream` until it ends, and closes the stream.
 pub async fn run(
     stream: Stream,
-    (address, tls): (SocketAddr, Option<TlsInfo>),
+    entry: Entry,
     open: &Open,
     shared: &Shared,
     token: Token,
@@ -120,13 +132,17 @@ pub async fn run(
         wake: Arc::clone(&wake),
         told: false,
         eof: false,
+        via: Via {
+            protocol: protocol_of(entry.service),
+            tls: version_of(entry.tls.as_ref()),
+        },
         traffic: Traffic::default(),
         input: Vec::new(),
         output: Vec::new(),
     };
     let peer = Peer {
-        address,
-        tls,
+        address: entry.address,
+        tls: entry.tls,
         wake: Wake::new(move || wake.notify_one()),
     };
     let (open, now) = (Arc::clone(open), shared.clock.now());
@@ -148,6 +164,8 @@ struct Connection<'a> {
     told: bool,
     /// The peer closed its sending side.
     eof: bool,
+    /// What is remembered of a login.
+    via: Via,
     traffic: Traffic,
     /// Buffers, here while no step has them.
     input: Vec<u8>,
@@ -185,6 +203,20 @@ enum Then {
         wants_input: bool,
         deadline: Option<(Mono, &'static str)>,
     },
+}
+
+/// The protocol that a service speaks, as people call it.
+fn protocol_of(service: &'static str) -> &'static str {
+    match service {
+        "imap" | "imaps" => "IMAP",
+        "pop3" | "pop3s" => "POP3",
+        "submission" | "submissions" => "SMTP",
+        other => other,
+    }
+}
+
+fn version_of(tls: Option<&TlsInfo>) -> String {
+    tls.map(|info| info.version.clone()).unwrap_or_default()
 }
 
 impl Connection<'_> {
@@ -240,7 +272,7 @@ impl Connection<'_> {
             }
             Event::Authenticate(request) => {
                 let outcome = tokio::select! {
-                    outcome = self.shared.gate.pass(request) => outcome,
+                    outcome = self.shared.gate.pass(request, self.via.clone()) => outcome,
                     () = self.token.reached(Phase::Aborting) => return Err(Ended::Aborted),
                 };
                 Ok(Stimulus::Answer(Answer::Authenticated(outcome)))
@@ -267,6 +299,7 @@ impl Connection<'_> {
             () = self.token.reached(Phase::Aborting) => return Err(Ended::Aborted),
         };
         self.stream = stream;
+        self.via.tls = version_of(Some(&info));
         tracing::debug!(version = %info.version, cipher = %info.cipher, "TLS started");
         Ok(info)
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::auth::{Auth, Outcome, Request};
+use crate::auth::{Auth, Outcome, Request, Via};
 use crate::clock::{Clock, Now};
 use crate::maillog;
 use crate::net::Counters;
@@ -27,7 +27,7 @@ pub const DENIED_DELAY: Duration = Duration::from_secs(1);
 /// Longest wait before "throttled" is answered; longer ones are the peer's to keep.
 pub const THROTTLED_DELAY_MAX: Duration = Duration::from_secs(5);
 
-type Check = dyn Fn(&Request, Now) -> Outcome + Send + Sync;
+type Check = dyn Fn(&Request, &Via, Now) -> Outcome + Send + Sync;
 
 /// The way to `Auth::verify`. Clones share the slots.
 #[derive(Clone)]
@@ -42,7 +42,13 @@ impl Gate {
     /// A gate in front of `auth`.
     pub fn new(auth: Auth, clock: Clock, counters: Counters) -> Self {
         Self::with(
-            move |request, now| auth.verify(request, now),
+            move |request, via, now| {
+                let outcome = auth.verify(request, now);
+                if let Outcome::Granted(who) = &outcome {
+                    auth.remember(who, request.from(), via, now);
+                }
+                outcome
+            },
             clock,
             counters,
         )
@@ -50,7 +56,7 @@ impl Gate {
 
     /// A gate in front of any check.
     pub fn with(
-        check: impl Fn(&Request, Now) -> Outcome + Send + Sync + 'static,
+        check: impl Fn(&Request, &Via, Now) -> Outcome + Send + Sync + 'static,
         clock: Clock,
         counters: Counters,
     ) -> Self {
@@ -62,10 +68,10 @@ impl Gate {
         }
     }
 
-    /// Checks `request` when a slot is free, and keeps a failed answer back for a while.
-    pub async fn pass(&self, request: Request) -> Outcome {
+    /// Checks `request`, which came that way, when a slot is free, and keeps a failed answer back for a while.
+    pub async fn pass(&self, request: Request, via: Via) -> Outcome {
         let (login, from) = (request.login().to_owned(), request.from());
-        let outcome = self.check_in_turn(request).await;
+        let outcome = self.check_in_turn(request, via).await;
         if let Some(why) = why_not(&outcome) {
             self.counters.login_failed();
             maillog::login_failed(&login, from, why);
@@ -77,7 +83,7 @@ impl Gate {
         outcome
     }
 
-    async fn check_in_turn(&self, request: Request) -> Outcome {
+    async fn check_in_turn(&self, request: Request, via: Via) -> Outcome {
         let slot = timeout(QUEUE_WAIT_MAX, Arc::clone(&self.slots).acquire_owned()).await;
         let Ok(Ok(slot)) = slot else {
             tracing::warn!("no slot to check credentials in time");
@@ -86,7 +92,7 @@ impl Gate {
         let (check, now) = (Arc::clone(&self.check), self.clock.now());
         // The slot goes along, so that it is held until the hashing is over even if the connection is gone.
         let checked = tokio::task::spawn_blocking(move || {
-            let outcome = check(&request, now);
+            let outcome = check(&request, &via, now);
             drop(slot);
             outcome
         });

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
 use crate::machine::TlsInfo;
-use crate::net::driver::{self, Open, Shared};
+use crate::net::driver::{self, Entry, Open, Shared};
 use crate::net::limits::{Limiter, Permit, Reached};
 use crate::net::shutdown::{Phase, Token};
 use crate::net::stream::Stream;
@@ -247,7 +247,12 @@ async fn serve_one(
         Talk::Session(open) => open,
         Talk::Carried(carry) => return carry(stream, address, token).await,
     };
-    let run = driver::run(stream, (address, tls), open, shared, token);
+    let entry = Entry {
+        service: service.name,
+        address,
+        tls,
+    };
+    let run = driver::run(stream, entry, open, shared, token);
     let (ended, traffic) = Box::pin(run).await;
     let lasted = shared.clock.now().mono.since(begun);
     let (received, sent) = (traffic.received, traffic.sent);

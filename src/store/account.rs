@@ -17,7 +17,7 @@ use super::types::{
     Account, Alias, Language, SCRAM_ITERATIONS, SCRAM_SALT_BYTES, Subject, Usage, Verifier,
 };
 use super::{
-    Error, NewAccount, Result, Snapshot, Store, growth, level, mailbox, sent, told, waiting,
+    Error, NewAccount, Result, Snapshot, Store, growth, level, login, mailbox, sent, told, waiting,
 };
 use crate::clock::{Now, Wall};
 use crate::mail::address::Address;
@@ -190,6 +190,7 @@ fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<()> {
     tx.write(ACCOUNTS)?.remove(id.0)?;
     tx.write(ACCOUNT_KEYS)?.remove(key.as_str())?;
     remove_devices(tx, id)?;
+    login::forget_account(tx, id)?;
     for mailbox in mailbox::forget_names(tx, id)? {
         tx.write(MAILBOXES)?.remove(mailbox.0)?;
         MailboxCounters::remove(tx, mailbox)?;

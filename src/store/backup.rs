@@ -275,6 +275,7 @@ fn copy_index(dir: &Path, file: &str, from: &Snapshot) -> Result<Copied> {
         schema::ACCOUNTS,
         schema::ACCOUNT_KEYS,
         schema::DEVICES,
+        schema::LOGINS,
         schema::ALIASES,
         schema::COUNTERS,
         schema::MAILBOXES,

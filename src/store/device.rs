@@ -6,11 +6,11 @@ use super::account::{AccountRow, pack_verifier, unpack_verifier};
 use super::change::Change;
 use super::codec::{Packer, Unpacker};
 use super::counters::next_device;
-use super::pop3;
 use super::schema::{DEVICES, SETTINGS};
 use super::tx::{ReadRows, Tx};
 use super::types::{Credentials, Device, Pop3Delete, Verifier};
 use super::{Error, Result, Snapshot, Store};
+use super::{login, pop3};
 use crate::clock::{Now, Wall};
 use crate::mail::ids::{AccountId, DeviceId};
 
@@ -29,6 +29,7 @@ pub(super) struct DeviceRow {
     pub(super) name: String,
     pub(super) pop3_delete: Pop3Delete,
     pub(super) created: Wall,
+    /// As stores before version 4 kept it; `login` has the later ones.
     pub(super) last_seen: Option<Wall>,
     /// Whether it ever finished a POP3 session.
     pub(super) pop3_used: bool,
@@ -82,14 +83,14 @@ impl DeviceRow {
         Ok(())
     }
 
-    fn into_device(self, account: AccountId, id: DeviceId) -> Device {
+    fn into_device(self, account: AccountId, id: DeviceId, seen: Option<Wall>) -> Device {
         Device {
             id,
             account,
             name: self.name,
             pop3_delete: self.pop3_delete,
             created: self.created,
-            last_seen: self.last_seen,
+            last_seen: self.last_seen.max(seen),
         }
     }
 }
@@ -120,6 +121,11 @@ fn find(rows: &impl ReadRows, id: DeviceId) -> Result<(AccountId, DeviceRow)> {
     Err(NO_DEVICE)
 }
 
+/// Whether an account has this device.
+pub(super) fn exists(rows: &impl ReadRows, account: AccountId, id: DeviceId) -> Result<bool> {
+    Ok(rows.read(DEVICES)?.get((account.0, id.0))?.is_some())
+}
+
 fn add(tx: &mut Tx<'_>, account: AccountId, new: &DeviceRow) -> Result<DeviceId> {
     AccountRow::load(tx, account)?;
     let devices = devices(tx, account)?;
@@ -141,6 +147,10 @@ fn refuse_bad(name: &str, policy: Pop3Delete) -> Result<()> {
             "a device's name has 1 to 100 bytes and no control characters",
         ));
     }
+    refuse_bad_policy(policy)
+}
+
+fn refuse_bad_policy(policy: Pop3Delete) -> Result<()> {
     match policy {
         Pop3Delete::Keep { days } if !(1..=3650).contains(&days) => {
             Err(Error::Refused("keep takes 1 to 3650 days"))
@@ -153,6 +163,7 @@ fn revoke(tx: &mut Tx<'_>, id: DeviceId) -> Result<()> {
     let (account, _) = find(tx, id)?;
     tx.write(DEVICES)?.remove((account.0, id.0))?;
     pop3::forget_device(tx, id)?;
+    login::forget_device(tx, account, id)?;
     tx.announce(account, Change::Account);
     Ok(())
 }
@@ -163,10 +174,6 @@ pub(super) fn remove_devices(tx: &Tx<'_>, account: AccountId) -> Result<()> {
         tx.write(DEVICES)?.remove((account.0, id.0))?;
     }
     Ok(())
-}
-
-fn is_another_day(before: Option<Wall>, now: Wall) -> bool {
-    before.is_none_or(|before| before.day() != now.day())
 }
 
 impl Store {
@@ -190,7 +197,7 @@ impl Store {
         };
         let stored = row.clone();
         let id = self.0.commit(move |tx| add(tx, account, &stored))?;
-        Ok(row.into_device(account, id))
+        Ok(row.into_device(account, id, None))
     }
 
     /// Revokes a device: its app password opens nothing from the next login on, and what it hid is shown again.
@@ -198,18 +205,12 @@ impl Store {
         self.0.commit(move |tx| revoke(tx, id))
     }
 
-    /// Remembers a login of a device; written at most once a day, and not while the clock is not set.
-    pub fn touch_device(&self, id: DeviceId, now: Now) -> Result<()> {
-        let Some(today) = now.wall else {
-            return Ok(());
-        };
-        let (_, seen) = find(&self.snapshot()?, id)?;
-        if !is_another_day(seen.last_seen, today) {
-            return Ok(());
-        }
+    /// Changes what POP3's DELE means for a device; counts for what was hidden before too.
+    pub fn set_pop3_delete(&self, id: DeviceId, policy: Pop3Delete) -> Result<()> {
+        refuse_bad_policy(policy)?;
         self.0.commit(move |tx| {
             let (account, mut row) = find(tx, id)?;
-            row.last_seen = Some(today);
+            row.pop3_delete = policy;
             row.save(tx, account, id)
         })
     }
@@ -263,10 +264,11 @@ impl Store {
 impl Snapshot {
     /// An account's devices, by identifier.
     pub fn devices(&self, account: AccountId) -> Result<Vec<Device>> {
-        let devices = devices(self, account)?;
-        let public = devices
-            .into_iter()
-            .map(|(id, row)| row.into_device(account, id));
+        let (devices, logins) = (devices(self, account)?, login::of_account(self, account)?);
+        let public = devices.into_iter().map(|(id, row)| {
+            let own = logins.iter().filter(|(of, _)| *of == Some(id));
+            row.into_device(account, id, own.map(|(_, login)| login.at).max())
+        });
         Ok(public.collect())
     }
 

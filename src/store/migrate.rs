@@ -13,7 +13,7 @@ use super::{Error, Result};
 type Step = fn(&mut Tx<'_>) -> Result<()>;
 
 /// The n-th step leads from version n to version n + 1.
-const STEPS: &[Step] = &[begin, add_levels, add_spool];
+const STEPS: &[Step] = &[begin, add_levels, add_spool, add_pages];
 
 /// Version 0 is an empty store.
 fn begin(tx: &mut Tx<'_>) -> Result<()> {
@@ -40,6 +40,11 @@ fn add_levels(tx: &mut Tx<'_>) -> Result<()> {
 
 /// Version 3: mail can wait to be sent.
 fn add_spool(tx: &mut Tx<'_>) -> Result<()> {
+    schema::create_tables(tx)
+}
+
+/// Version 4: what the pages show is remembered.
+fn add_pages(tx: &mut Tx<'_>) -> Result<()> {
     schema::create_tables(tx)
 }
 

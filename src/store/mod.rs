@@ -38,6 +38,7 @@ mod due;
 mod engine;
 mod flags;
 mod frames;
+pub mod login;
 mod message;
 mod message_reader;
 mod migrate;

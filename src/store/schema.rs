@@ -11,6 +11,7 @@
 //! | `accounts` | account | address text, bits (1 owner, 2 German), quota option, created int, salt bytes, iterations uint, verifier option |
 //! | `account_keys` | `Address::lookup_key` | account |
 //! | `devices` | account, device | name text, policy, created int, last seen option, bit used POP3, verifier |
+//! | `logins` | account, device or 0 for the own password, protocol | time int, address text, TLS version text |
 //! | `aliases` | `from` | count uint, addresses text |
 //! | `counters` | kind, id | 0: highest UIDVALIDITY; 1 account: modseq, bytes, messages, level byte; 2 mailbox: see `MailboxCounters`; 3 age clock: seconds uint, wall int; 4 card: level byte; 5 queue's clock: see `spool::ClockRow` |
 //! | `mailboxes` | mailbox | account uint, name text, special use uint, UIDVALIDITY uint, keywords |
@@ -46,7 +47,7 @@ use super::types::Subject;
 use super::{Result, blob};
 
 /// Version of the whole on-disk format; see `migrate`.
-pub(super) const FORMAT_VERSION: u64 = 3;
+pub(super) const FORMAT_VERSION: u64 = 4;
 
 /// Name of the format version in [`META`].
 pub(super) const META_FORMAT: &str = "format";
@@ -60,6 +61,8 @@ pub(super) const ACCOUNTS: TableDefinition<'_, u32, Bytes> = TableDefinition::ne
 pub(super) const ACCOUNT_KEYS: TableDefinition<'_, &str, u32> =
     TableDefinition::new("account_keys");
 pub(super) const DEVICES: TableDefinition<'_, (u32, u32), Bytes> = TableDefinition::new("devices");
+pub(super) const LOGINS: TableDefinition<'_, (u32, u32, &str), Bytes> =
+    TableDefinition::new("logins");
 pub(super) const ALIASES: TableDefinition<'_, &str, Bytes> = TableDefinition::new("aliases");
 
 pub(super) const COUNTERS: TableDefinition<'_, (u8, u32), Bytes> = TableDefinition::new("counters");
@@ -124,6 +127,7 @@ pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
     tx.write(ACCOUNTS)?;
     tx.write(ACCOUNT_KEYS)?;
     tx.write(DEVICES)?;
+    tx.write(LOGINS)?;
     tx.write(ALIASES)?;
     tx.write(COUNTERS)?;
     tx.write(MAILBOXES)?;

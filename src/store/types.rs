@@ -1,5 +1,7 @@
 //! The rows that the store gives and takes, as callers see them. How they lie on disk is `schema`'s matter.
 
+use std::net::IpAddr;
+
 use crate::clock::Wall;
 use crate::mail::address::{Address, ReversePath};
 use crate::mail::flags::{FlagBits, Flags, Keyword, SpecialUse};
@@ -195,8 +197,21 @@ pub struct Device {
     pub pop3_delete: Pop3Delete,
     /// When it was made.
     pub created: Wall,
-    /// Last successful login, to the day.
+    /// Last successful login by any protocol, to the quarter of an hour; see `store::login`.
     pub last_seen: Option<Wall>,
+}
+
+/// A login that was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// By which protocol, for people: `IMAP`.
+    pub protocol: String,
+    /// When.
+    pub at: Wall,
+    /// Where from.
+    pub from: IpAddr,
+    /// Version of TLS, such as `TLS1.3`; empty if the connection was in plain.
+    pub tls: String,
 }
 
 /// An alias: mail to `from` goes to `to`.

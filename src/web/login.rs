@@ -159,7 +159,7 @@ async fn let_in(
         password: Secret::new(given.password.clone()),
         from: visitor.address(),
     };
-    let account = match web.sources.gate.pass(request).await {
+    let account = match web.sources.gate.pass(request, visitor.via()).await {
         Outcome::Granted(Identity {
             account,
             device: None,

@@ -13,6 +13,7 @@ use super::Web;
 use super::problem::Problem;
 use super::session::{Realm, Session, Token};
 use super::words::Lang;
+use crate::auth::Via;
 use crate::store::types::Account;
 
 /// The connection that a request came over.
@@ -50,6 +51,15 @@ impl Visitor {
     /// Where from.
     pub fn address(&self) -> IpAddr {
         self.link.peer.ip().to_canonical()
+    }
+
+    /// How a login of this one is remembered.
+    pub fn via(&self) -> Via {
+        let tls = if self.link.tls { "TLS" } else { "" };
+        Via {
+            protocol: "Web",
+            tls: tls.to_owned(),
+        }
     }
 }
 

@@ -505,23 +505,11 @@ fn throttled_logins_are_told_when_to_come_back() {
 #[test]
 fn scram_with_a_device_password() {
     let house = House::new();
-    let (device, password) = house.device("phone", Pop3Delete::Keep { days: 30 });
+    let (_, password) = house.device("phone", Pop3Delete::Keep { days: 30 });
     let mut client = house.connect_tls();
     client.run("");
     let proofs = scram(&mut client, &password);
     assert!(proofs.ends_with("+OK 0 messages\r\n"), "{proofs}");
-    let devices = house
-        .store
-        .snapshot()
-        .unwrap()
-        .devices(house.account)
-        .unwrap();
-    let seen = devices
-        .iter()
-        .find(|found| found.id == device)
-        .unwrap()
-        .last_seen;
-    assert_eq!(seen, house.clock.now().wall);
 }
 
 fn scram(client: &mut Client<'_>, password: &str) -> String {

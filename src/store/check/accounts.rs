@@ -5,21 +5,22 @@ use std::collections::BTreeSet;
 use redb::ReadableTable;
 
 use super::{Invariant, Report};
-use crate::mail::ids::AccountId;
+use crate::mail::ids::{AccountId, DeviceId};
 use crate::store::account::AccountRow;
 use crate::store::codec::Unpacker;
-use crate::store::device::DeviceRow;
+use crate::store::device::{self, DeviceRow};
 use crate::store::schema::{
-    ACCOUNT_KEYS, ACCOUNTS, ALIASES, DEVICES, GROWTH, TOLD, WAITING, subject_key,
+    ACCOUNT_KEYS, ACCOUNTS, ALIASES, DEVICES, GROWTH, LOGINS, TOLD, WAITING, subject_key,
 };
 use crate::store::tx::ReadRows;
 use crate::store::types::{Level, Subject};
-use crate::store::{Result, Snapshot, waiting};
+use crate::store::{Result, Snapshot, login, waiting};
 
 pub(super) fn check(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
     check_accounts(snapshot, report)?;
     check_keys(snapshot, report)?;
     check_devices(snapshot, report)?;
+    check_logins(snapshot, report)?;
     check_remembered(snapshot, report)
 }
 
@@ -82,6 +83,22 @@ fn check_devices(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
                 format!("device {device} has another's name")
             });
         }
+    }
+    Ok(())
+}
+
+fn check_logins(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
+    for entry in snapshot.read(LOGINS)?.iter()? {
+        let (key, row) = entry?;
+        let (account, device, protocol) = key.value();
+        let holds = match device {
+            0 => snapshot.account(AccountId(account))?.is_some(),
+            _ => device::exists(snapshot, AccountId(account), DeviceId(device))?,
+        };
+        report.expect(holds, Invariant::Devices, || {
+            format!("a login of device {device} of account {account}, which does not exist")
+        });
+        report.readable(login::unpack(protocol, row.value()));
     }
     Ok(())
 }

@@ -37,9 +37,9 @@ fn rig_with(deadlines: Deadlines) -> Rig {
     let (client, server) = duplex(PIPE_BYTES);
     let driver = {
         let (shared, token, open) = (shared.clone(), shutdown.token(), toy::open(&seen));
-        let peer = (toy::peer_address(), None);
+        let entry = toy::entry();
         tokio::spawn(async move {
-            driver::run(Stream::plain(server), peer, &open, &shared, token).await
+            driver::run(Stream::plain(server), entry, &open, &shared, token).await
         })
     };
     Rig {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use heimpost::auth::{Identity, Outcome, Request};
+use heimpost::auth::{Identity, Outcome, Request, Via};
 use heimpost::clock::{Clock, Mono, Now};
 use heimpost::machine::{Answer, Event, OUTPUT_PIECE_BYTES, Peer, Session, TlsInfo, Wake};
 use heimpost::mail::address::Domain;
@@ -15,7 +15,7 @@ use heimpost::mail::ids::AccountId;
 use heimpost::mail::secret::Secret;
 use heimpost::net::Counters;
 use heimpost::net::ca::Subject;
-use heimpost::net::driver::{Deadlines, Open, Shared};
+use heimpost::net::driver::{Deadlines, Entry, Open, Shared};
 use heimpost::net::gate::Gate;
 use heimpost::net::tls::{Certificate, Tls};
 use heimpost::trust::verify::{self, Digest, Judge};
@@ -229,7 +229,7 @@ pub(super) fn subject() -> Subject {
     }
 }
 
-fn check(request: &Request, _now: Now) -> Outcome {
+fn check(request: &Request, _via: &Via, _now: Now) -> Outcome {
     match request {
         Request::Password { login, .. } if login == "alice" => Outcome::Granted(Identity {
             account: AccountId(1),
@@ -257,6 +257,15 @@ pub(crate) fn client_trusting(pem: &str) -> ClientConfig {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth()
+}
+
+/// A connection without TLS from [`peer_address`].
+pub(super) fn entry() -> Entry {
+    Entry {
+        service: "toy",
+        address: peer_address(),
+        tls: None,
+    }
 }
 
 pub(super) fn peer_address() -> SocketAddr {

@@ -1,7 +1,5 @@
 //! Accounts, aliases, devices, settings.
 
-use std::time::Duration;
-
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::*;
@@ -10,7 +8,7 @@ use crate::store::change::{Change, Heard};
 use crate::store::device::DEVICES_PER_ACCOUNT_MAX;
 use crate::store::migrate;
 use crate::store::schema::{FORMAT_VERSION, META, META_FORMAT, RECORDS};
-use crate::store::types::{Alias, SCRAM_SALT_BYTES, Verifier};
+use crate::store::types::{Alias, Login, SCRAM_SALT_BYTES, Verifier};
 use crate::wake::Wake;
 
 #[test]
@@ -144,7 +142,7 @@ fn credentials_hold_password_and_devices_with_one_salt() {
 }
 
 #[test]
-fn devices_have_names_and_limits_and_are_seen() {
+fn devices_have_names_and_limits() {
     let house = House::new();
     let add = |name: &str, policy| {
         house
@@ -166,16 +164,74 @@ fn devices_have_names_and_limits_and_are_seen() {
         add("one more", Pop3Delete::Move),
         Err(Error::Limit(_))
     ));
-    let unset = Now {
-        wall: None,
-        ..house.now()
+}
+
+#[test]
+fn logins_are_remembered_but_seldom_written() {
+    let house = House::new();
+    let phone = house.add_device("phone", Pop3Delete::Keep { days: 30 });
+    let other = house.add_account("bert@haus.example");
+    let login = |protocol: &str, at| Login {
+        protocol: protocol.to_owned(),
+        at: Wall(START.0 + at),
+        from: "192.0.2.7".parse().unwrap(),
+        tls: "TLS1.3".to_owned(),
     };
-    house.store.touch_device(phone.id, unset).unwrap();
-    assert_eq!(house.device(phone.id).last_seen, None);
-    house.store.touch_device(phone.id, house.now()).unwrap();
-    house.clock.advance(Duration::from_mins(1));
-    house.store.touch_device(phone.id, house.now()).unwrap();
-    assert_eq!(house.device(phone.id).last_seen, Some(START));
+    let remember = |device, protocol, at| {
+        let login = login(protocol, at);
+        let kept = house.store.remember_login(house.account, device, &login);
+        kept.unwrap();
+    };
+    let logins = |of| house.store.snapshot().unwrap().logins(of).unwrap();
+    for at in [0, 60, 899] {
+        remember(Some(phone), "IMAP", at);
+    }
+    assert_eq!(logins(house.account), [(Some(phone), login("IMAP", 0))]);
+    remember(Some(phone), "IMAP", 900);
+    remember(Some(phone), "SMTP", 300);
+    remember(None, "Web", 100);
+    remember(None, "Web", -50);
+    remember(Some(DeviceId(99)), "IMAP", 0);
+    let expected = [
+        (None, login("Web", -50)),
+        (Some(phone), login("IMAP", 900)),
+        (Some(phone), login("SMTP", 300)),
+    ];
+    assert_eq!(logins(house.account), expected);
+    assert_eq!(logins(other), []);
+    assert_eq!(house.device(phone).last_seen, Some(Wall(START.0 + 900)));
+    let long = house
+        .store
+        .remember_login(other, None, &login(&"x".repeat(33), 0));
+    assert!(matches!(long, Err(Error::Limit(_))));
+    let house = house.reopen();
+    house.store.revoke_device(phone).unwrap();
+    let left = house.store.snapshot().unwrap().logins(house.account);
+    assert_eq!(left.unwrap(), [(None, login("Web", -50))]);
+    house.store.remove_account(other).unwrap();
+    house.store.remove_account(house.account).unwrap();
+    let left = house.store.snapshot().unwrap().logins(house.account);
+    assert_eq!(left.unwrap(), []);
+}
+
+#[test]
+fn what_dele_means_can_be_changed() {
+    let house = House::new();
+    let phone = house.add_device("phone", Pop3Delete::Delete);
+    let set = |id, policy| house.store.set_pop3_delete(id, policy);
+    set(phone, Pop3Delete::Keep { days: 7 }).unwrap();
+    assert_eq!(
+        house.device(phone).pop3_delete,
+        Pop3Delete::Keep { days: 7 }
+    );
+    let forever = set(phone, Pop3Delete::Keep { days: 0 });
+    assert!(matches!(forever, Err(Error::Refused(_))));
+    let nobody = set(DeviceId(99), Pop3Delete::Move);
+    assert!(matches!(nobody, Err(Error::NotFound(_))));
+    assert_eq!(
+        house.device(phone).pop3_delete,
+        Pop3Delete::Keep { days: 7 }
+    );
 }
 
 #[test]

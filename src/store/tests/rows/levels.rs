@@ -9,7 +9,7 @@ use crate::store::change::{Change, Heard};
 use crate::store::faulty::{Failure, FaultyDisk};
 use crate::store::media::Directory;
 use crate::store::spool::SpoolClock;
-use crate::store::types::{Level, Subject, Thresholds};
+use crate::store::types::{Level, Login, Subject, Thresholds};
 use crate::wake::Wake;
 
 /// Bytes of the prefix that `filing` gives.
@@ -279,4 +279,30 @@ fn a_store_of_version_2_gets_a_spool_and_keeps_all_it_has() {
     store
         .undo_run(runs[0].id, Clock::virtual_at(START).now())
         .unwrap();
+}
+
+#[test]
+fn a_store_of_version_3_remembers_logins_and_keeps_all_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let media: Arc<dyn Media> = Arc::new(Directory::new(dir.path()).unwrap());
+    unpack_store(3, dir.path());
+    let store = Checked::new(open(&media, &Clock::virtual_at(START)));
+    let snapshot = store.snapshot().unwrap();
+    let anna = snapshot.owner().unwrap().unwrap().id;
+    let phone = snapshot.devices(anna).unwrap()[0].clone();
+    assert_eq!(phone.pop3_delete, Pop3Delete::Keep { days: 7 });
+    assert!(phone.last_seen.is_some());
+    assert_eq!(snapshot.logins(anna), Ok(Vec::new()));
+    let report = store.check().unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!((report.messages, report.blobs, report.spooled), (22, 9, 1));
+    let login = Login {
+        protocol: "IMAP".to_owned(),
+        at: START,
+        from: "192.0.2.7".parse().unwrap(),
+        tls: String::new(),
+    };
+    store.remember_login(anna, Some(phone.id), &login).unwrap();
+    let seen = store.snapshot().unwrap().devices(anna).unwrap()[0].last_seen;
+    assert_eq!(seen, Some(START));
 }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::change::Changer;
 use super::events::Hub;
+use super::mail::told::Told;
 use super::problem::Problem;
 use super::session::Sessions;
 use crate::auth::Auth;
@@ -75,6 +76,8 @@ pub struct Sources {
 pub struct Kept {
     /// Who is logged in.
     pub sessions: Sessions,
+    /// What people did with mail a moment ago.
+    pub(super) told: Told,
 }
 
 /// The state of all handlers.

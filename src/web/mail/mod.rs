@@ -5,8 +5,11 @@ mod compose;
 mod deeds;
 mod html;
 mod list;
+mod mailboxes;
+mod places;
 mod read;
 mod search;
+pub(in crate::web) mod told;
 
 use axum::Router;
 
@@ -21,4 +24,5 @@ pub(super) fn routes() -> Router<Web> {
         .merge(attachment::routes())
         .merge(compose::routes())
         .merge(deeds::routes())
+        .merge(mailboxes::routes())
 }

@@ -16,6 +16,7 @@ pub mod imap;
 pub mod machine;
 pub mod mail;
 pub mod maillog;
+pub mod manage;
 pub mod net;
 pub mod panel;
 pub mod pop3;

@@ -6,11 +6,9 @@ use serde_json::json;
 use super::operation::{Format, Password};
 use super::output::{bytes_in_words, table};
 use super::{Context, Failure, Output, Result, account_at, parse_address};
-use crate::auth::{self, Hashing};
-use crate::config::{PasswordStorage, parse_bytes};
+use crate::config::parse_bytes;
 use crate::mail::address::{Address, Domain};
-use crate::mail::ids::AccountId;
-use crate::mail::secret::Secret;
+use crate::manage::account::Chosen;
 use crate::store::types::{Account, Language};
 use crate::store::{NewAccount, Snapshot};
 
@@ -42,35 +40,21 @@ pub(super) fn add(add: &Add, context: &Context, output: &mut dyn Output) -> Resu
         }
     };
     let quota_bytes = add.quota.as_deref().map(size).transpose()?.flatten();
-    let chosen = Chosen::new(add.password.as_ref())?;
-    let snapshot = context.store.snapshot()?;
-    let key = address.lookup_key();
-    if snapshot.account_by_key(&key)?.is_some() {
-        return Err(Failure::failed(format!(
-            "there is an account {address} already"
-        )));
-    }
-    if snapshot.alias(&key)?.is_some() {
-        return Err(Failure::failed(format!(
-            "{address} is an alias; remove it first"
-        )));
-    }
-    drop(snapshot);
+    let chosen = chosen(add.password.as_ref())?;
     let new = NewAccount {
         address,
         owner: add.owner,
         language,
         quota_bytes,
     };
-    let account = context.store.add_account(&new, context.clock.now())?;
-    set_password(account.id, &chosen.secret, context)?;
+    let account = context.office().add(&new, &chosen, context.clock.now())?;
     let role = if account.owner {
         ", owner of the box"
     } else {
         ""
     };
     output.line(&format!("added {}{role}", account.address))?;
-    chosen.tell(output)
+    tell(&chosen, output)
 }
 
 pub(super) fn list(format: Format, context: &Context, output: &mut dyn Output) -> Result<()> {
@@ -102,10 +86,11 @@ pub(super) fn password(
     output: &mut dyn Output,
 ) -> Result<()> {
     let account = account_at(&context.store.snapshot()?, address)?;
-    let chosen = Chosen::new(password)?;
-    set_password(account.id, &chosen.secret, context)?;
+    let chosen = chosen(password)?;
+    let office = context.office();
+    office.set_password(account.id, &chosen.secret)?;
     output.line(&format!("changed the password of {}", account.address))?;
-    chosen.tell(output)
+    tell(&chosen, output)
 }
 
 pub(super) fn quota(
@@ -145,43 +130,16 @@ pub(super) fn rename(
     Ok(())
 }
 
-/// A password given by a person, or one made here that must be shown.
-struct Chosen {
-    secret: Secret<String>,
-    made: bool,
+fn chosen(given: Option<&Password>) -> Result<Chosen> {
+    Ok(Chosen::new(given.map(|Password(secret)| secret))?)
 }
 
-impl Chosen {
-    fn new(given: Option<&Password>) -> Result<Self> {
-        let Some(Password(secret)) = given else {
-            let made = auth::make_password()?;
-            return Ok(Self {
-                secret: Secret::new(made.expose().to_owned()),
-                made: true,
-            });
-        };
-        auth::password::Prepared::chosen(secret.expose())
-            .map_err(|e| Failure::Usage(e.to_string()))?;
-        Ok(Self {
-            secret: secret.clone(),
-            made: false,
-        })
+/// Shows a password that was made here.
+fn tell(chosen: &Chosen, output: &mut dyn Output) -> Result<()> {
+    if chosen.made {
+        output.line(&format!("password: {}", chosen.secret.expose()))?;
     }
-
-    fn tell(&self, output: &mut dyn Output) -> Result<()> {
-        if self.made {
-            output.line(&format!("password: {}", self.secret.expose()))?;
-        }
-        Ok(())
-    }
-}
-
-fn set_password(id: AccountId, secret: &Secret<String>, context: &Context) -> Result<()> {
-    let hashing = match context.settings.auth.password_storage {
-        PasswordStorage::Scram => Hashing::Scram,
-        PasswordStorage::Argon2id => Hashing::Argon2id,
-    };
-    Ok(context.auth.set_password(id, secret.expose(), hashing)?)
+    Ok(())
 }
 
 /// An address at one of the box's own domains.

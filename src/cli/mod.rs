@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::mail::address::Address;
 use crate::maillog::Tally;
+use crate::manage::account::{self as accounts, Office};
 use crate::panel::Remote;
 use crate::queue::desk::Desk;
 use crate::store::types::Account;
@@ -54,6 +55,15 @@ pub struct Context {
 }
 
 impl Context {
+    /// Where accounts are made.
+    fn office(&self) -> Office<'_> {
+        Office {
+            store: &self.store,
+            auth: &self.auth,
+            settings: &self.settings,
+        }
+    }
+
     /// The daemon's queue, or the one that lies in the store.
     fn desk(&self) -> Result<Desk> {
         if let Some(desk) = &self.desk {
@@ -100,6 +110,22 @@ impl From<crate::store::Error> for Failure {
 impl From<crate::auth::Error> for Failure {
     fn from(error: crate::auth::Error) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+impl From<accounts::Error> for Failure {
+    fn from(error: accounts::Error) -> Self {
+        use accounts::Error;
+        match error {
+            Error::Password(why) | Error::Auth(crate::auth::Error::Password(why)) => {
+                Self::Usage(why.to_string())
+            }
+            Error::Elsewhere(_)
+            | Error::Exists(_)
+            | Error::IsAlias(_)
+            | Error::Auth(_)
+            | Error::Store(_) => Self::Failed(error.to_string()),
+        }
     }
 }
 

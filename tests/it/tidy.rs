@@ -9,6 +9,13 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("wake", &[]),
+    (
+        "manage",
+        &[
+            "room", "panel", "space", "queue", "trust", "dns", "transfer", "maillog", "net",
+            "delivery", "config", "auth", "store", "mail", "clock",
+        ],
+    ),
     ("mail", &["clock"]),
     ("store", &["mail", "clock", "wake"]),
     ("auth", &["store", "mail", "clock"]),
@@ -46,8 +53,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "room", "panel", "space", "queue", "trust", "dns", "transfer", "delivery", "net",
-            "config", "maillog", "auth", "store", "mail", "clock", "wake",
+            "manage", "room", "panel", "space", "queue", "trust", "dns", "transfer", "delivery",
+            "net", "config", "maillog", "auth", "store", "mail", "clock", "wake",
         ],
     ),
     ("config", &["queue", "dns", "store", "mail"]),
@@ -68,8 +75,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "room", "panel", "space", "queue", "trust", "dns", "maillog", "net", "transfer",
-            "delivery", "config", "auth", "store", "mail", "clock",
+            "manage", "room", "panel", "space", "queue", "trust", "dns", "maillog", "net",
+            "transfer", "delivery", "config", "auth", "store", "mail", "clock",
         ],
     ),
 ];

@@ -1,0 +1,3 @@
+//! What commands and pages both do: the deeds themselves, with typed errors, and no words for people.
+
+pub mod account;

@@ -22,6 +22,7 @@ mod person;
 pub mod problem;
 pub mod session;
 mod setup;
+pub mod smarthost;
 mod state;
 pub mod visitor;
 mod welcome;

@@ -1,5 +1,7 @@
 //! Words of the pages: both languages side by side where they are used, dates and amounts as each language writes them.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -110,6 +112,29 @@ impl Lang {
     }
 }
 
+impl Lang {
+    /// A span of time as people say it, such as "2 Stunden" or "3 days": its largest unit alone.
+    pub fn span(self, span: Duration) -> String {
+        let seconds = span.as_secs();
+        let (count, (de, des), (en, ens)) = match seconds {
+            0..60 => (
+                seconds.max(1),
+                ("Sekunde", "Sekunden"),
+                ("second", "seconds"),
+            ),
+            60..3600 => (seconds / 60, ("Minute", "Minuten"), ("minute", "minutes")),
+            3600..172_800 => (seconds / 3600, ("Stunde", "Stunden"), ("hour", "hours")),
+            172_800.. => (seconds / 86_400, ("Tag", "Tagen"), ("day", "days")),
+        };
+        let unit = if count == 1 {
+            self.t(de, en)
+        } else {
+            self.t(des, ens)
+        };
+        format!("{count} {unit}")
+    }
+}
+
 /// A quality value (RFC 9110 12.4.2) in thousandths.
 fn thousandths(text: &str) -> u32 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -157,6 +182,25 @@ mod tests {
         for (number, german, english) in table {
             assert_eq!(
                 (de.number(number).as_str(), en.number(number).as_str()),
+                (german, english)
+            );
+        }
+    }
+
+    #[test]
+    fn spans() {
+        let (de, en) = (Lang(Language::De), Lang(Language::En));
+        for (seconds, german, english) in [
+            (0, "1 Sekunde", "1 second"),
+            (59, "59 Sekunden", "59 seconds"),
+            (60, "1 Minute", "1 minute"),
+            (7199, "1 Stunde", "1 hour"),
+            (172_799, "47 Stunden", "47 hours"),
+            (172_800, "2 Tagen", "2 days"),
+        ] {
+            let span = Duration::from_secs(seconds);
+            assert_eq!(
+                (de.span(span).as_str(), en.span(span).as_str()),
                 (german, english)
             );
         }

@@ -10,6 +10,7 @@ use super::Tried;
 use crate::mail::report::Class;
 use crate::queue::plan::{Destination, Outcome};
 use crate::queue::time::QueueTime;
+use crate::store::types::Language;
 
 /// So many domains have to be silent, and none to answer, before the way out is suspected.
 const DOMAINS_MIN: usize = 3;
@@ -192,7 +193,51 @@ impl Contacts {
 }
 
 impl Diagnosis {
-    /// For the owner: what is wrong, and what to do.
+    /// For pages: what is wrong, and what to do there.
+    pub fn on_page(&self, language: Language) -> String {
+        match language {
+            Language::De => self.in_german(),
+            Language::En => self.in_english(),
+        }
+    }
+
+    fn in_german(&self) -> String {
+        match self {
+            Self::Login(name) => format!(
+                "Der Smarthost {name} lehnt die Anmeldung ab. Prüfen Sie Benutzer und Passwort; bis dahin wartet die Post."
+            ),
+            Self::Names => "Die Namensserver (DNS) antworten nicht. Prüfen Sie die Internetverbindung.".to_owned(),
+            Self::Port25 => "Ihr Internetanbieter scheint den Port 25 zu sperren: Kein Mailserver ist zu erreichen. Senden \
+                             Sie über einen Smarthost, also über Ihren Mailanbieter; dann geht auch die wartende Post hinaus."
+                .to_owned(),
+            Self::Smarthost(name) => {
+                format!("Der Smarthost {name} ist nicht zu erreichen. Die Post wartet und geht von selbst hinaus.")
+            }
+            Self::Stuck => "Post wartet seit Stunden, und nichts geht hinaus. Unten steht bei jeder Mail, warum.".to_owned(),
+        }
+    }
+
+    fn in_english(&self) -> String {
+        match self {
+            Self::Login(name) => format!(
+                "The smarthost {name} refuses the login. Check user and password; mail waits until then."
+            ),
+            Self::Names => {
+                "The name servers (DNS) do not answer. Check the internet connection.".to_owned()
+            }
+            Self::Port25 => "Your internet provider seems to block port 25: no mail server can be reached. Send through a \
+                             smarthost, that is through your mail provider; what waits leaves that way too."
+                .to_owned(),
+            Self::Smarthost(name) => {
+                format!("The smarthost {name} cannot be reached. Mail waits and leaves by itself.")
+            }
+            Self::Stuck => {
+                "Mail has waited for hours and none gets out. Below, each mail says why.".to_owned()
+            }
+        }
+    }
+
+    /// For the log and for commands: what is wrong, and what to do.
     pub fn in_words(&self) -> String {
         match self {
             Self::Login(name) => format!(

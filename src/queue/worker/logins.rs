@@ -204,7 +204,7 @@ async fn exchange(line: &mut Line, with: &Credentials) -> Result<(), Denial> {
 }
 
 /// The password, without the end of its line.
-fn first_line(file: &Path) -> io::Result<Secret<String>> {
+pub(super) fn first_line(file: &Path) -> io::Result<Secret<String>> {
     let mut line = String::new();
     let mut reader = BufReader::new(File::open(file)?).take(PASSWORD_BYTES_MAX);
     reader.read_line(&mut line)?;

@@ -5,6 +5,7 @@
 
 mod words;
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::time::timeout;
 use super::blocking;
 use super::connect::{Connector, Way};
 use super::line::Line;
-use super::logins::{Denial, Logins, authenticate};
+use super::logins::{Denial, Logins, authenticate, first_line};
 use super::message::Pieces;
 use super::targets::way;
 use super::words::Fault;
@@ -26,7 +27,7 @@ use crate::mail::date::DateTime;
 use crate::mail::trace;
 use crate::mail::transport::{BodyType, HeaderType};
 use crate::net::outbound::{Outbound, TlsFailure};
-use crate::queue::relay::Smarthost;
+use crate::queue::relay::{Login, Password, Smarthost};
 use crate::sasl::client::Credentials;
 use crate::smtp::client::envelope::{Envelope, Recipient};
 use crate::smtp::client::outcome::{
@@ -67,10 +68,8 @@ pub struct Trial {
 /// What is tried.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The smarthost; its own login is not looked at.
+    /// The smarthost.
     pub smarthost: Smarthost,
-    /// Who logs in, if anybody.
-    pub credentials: Option<Credentials>,
     /// Sender and recipient of the mail: the owner.
     pub owner: Address,
     /// Language of the mail.
@@ -123,6 +122,21 @@ pub enum What {
     Lost,
     /// Something of ours.
     Ours,
+}
+
+/// What somebody logs in with; a password in a file is read.
+async fn credentials(login: &Login) -> io::Result<Credentials> {
+    let password = match &login.password {
+        Password::Given(password) => password.clone(),
+        Password::File(file) => {
+            let file = file.clone();
+            blocking(move || first_line(&file), io::Error::other).await?
+        }
+    };
+    Ok(Credentials {
+        login: login.user.clone(),
+        password,
+    })
 }
 
 impl Trial {
@@ -180,8 +194,10 @@ impl Trial {
     }
 
     async fn send(&self, mut line: Line, request: &Request) -> Result<String, Failure> {
-        if let Some(credentials) = &request.credentials {
-            authenticate(&mut line, credentials)
+        if let Some(login) = &request.smarthost.login {
+            let read = credentials(login).await;
+            let credentials = read.map_err(|error| What::Ours.with(&error.to_string()))?;
+            authenticate(&mut line, &credentials)
                 .await
                 .map_err(of_denial)?;
         }
@@ -262,9 +278,7 @@ fn envelope(owner: &Address, message: &[u8]) -> Envelope {
 
 fn of_fault(fault: Fault) -> Failure {
     match fault {
-        Fault::Connect(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-            What::Silent.with("")
-        }
+        Fault::Connect(error) if error.kind() == io::ErrorKind::TimedOut => What::Silent.with(""),
         Fault::Connect(error) => What::NoConnection.with(&error.to_string()),
         Fault::Tls(TlsFailure::Certificate(why)) => What::Certificate.with(&why),
         Fault::Tls(failure) => What::Handshake.with(&failure.to_string()),
@@ -321,7 +335,7 @@ fn of_fate(fate: Fate, request: &Request) -> Result<String, Failure> {
     };
     Err(match cause {
         Cause::Refused(phase, reply) => {
-            let what = if request.credentials.is_none() && reply.code() == 530 {
+            let what = if request.smarthost.login.is_none() && reply.code() == 530 {
                 What::LoginMissing
             } else {
                 refused_at(phase)

@@ -7,9 +7,8 @@ use heimpost::dns::Resolver;
 use heimpost::mail::address::{Address, Domain};
 use heimpost::mail::secret::Secret;
 use heimpost::net::outbound::Outbound;
-use heimpost::queue::relay::{RelayTls, Smarthost};
+use heimpost::queue::relay::{Login, Password, RelayTls, Smarthost};
 use heimpost::queue::worker::trial::{Failure, Request, Trial, What};
-use heimpost::sasl::client::Credentials;
 use heimpost::store::types::Language;
 use heimpost::store::{Options, Store};
 use heimpost::trust::signing::Keyring;
@@ -44,12 +43,11 @@ fn request(name: &str, port: u16, tls: RelayTls) -> Request {
             host: Domain::parse(name).unwrap(),
             port,
             tls,
-            login: None,
+            login: Some(Login {
+                user: "anna".to_owned(),
+                password: Password::Given(Secret::new("right".to_owned())),
+            }),
         },
-        credentials: Some(Credentials {
-            login: "anna".to_owned(),
-            password: Secret::new("right".to_owned()),
-        }),
         owner: Address::parse("anna@home.test").unwrap(),
         language: Language::De,
     }
@@ -128,7 +126,7 @@ async fn refusals_are_told_apart() {
         assert_eq!(result, Err(Failure { what, said }), "{rest}");
     }
     let wants_login = offering(&format!("C: MAIL\nS: 530 5.7.0 log in\n{RESET}"));
-    let (result, _) = play(&wants_login, |request| request.credentials = None).await;
+    let (result, _) = play(&wants_login, |request| request.smarthost.login = None).await;
     assert_eq!(result.unwrap_err().what, What::LoginMissing);
     let (result, _) = play("TLS\nS: 554 go away\n", |_| {}).await;
     assert_eq!(result.unwrap_err().what, What::Unwelcome);

@@ -3,7 +3,7 @@
 use super::change::Change;
 use super::counters::{AccountCounters, Counters, MailboxCounters};
 use super::mailbox::MailboxRow;
-use super::record::{Stored, save_flags, scan};
+use super::record::{Stored, save_flags, scan, scan_down, scan_up};
 use super::schema::{FLAGS, RECORDS};
 use super::tx::{Kind, ReadRows, Tx};
 use super::types::{Filed, MessageFacts, MessageRecord, MessageRow};
@@ -140,6 +140,32 @@ impl Snapshot {
             return Ok(Vec::new());
         }
         scan(self, mailbox, from, to)
+    }
+
+    /// Up to `count` messages of a mailbox below UID `before`, descending. None if the mailbox is gone.
+    pub fn rows_before(
+        &self,
+        mailbox: MailboxId,
+        before: Uid,
+        count: usize,
+    ) -> Result<Vec<MessageRow>> {
+        if MailboxRow::find(self, mailbox)?.is_none() {
+            return Ok(Vec::new());
+        }
+        scan_down(self, mailbox, before, count)
+    }
+
+    /// Up to `count` messages of a mailbox above UID `after`, ascending. None if the mailbox is gone.
+    pub fn rows_after(
+        &self,
+        mailbox: MailboxId,
+        after: Uid,
+        count: usize,
+    ) -> Result<Vec<MessageRow>> {
+        if MailboxRow::find(self, mailbox)?.is_none() {
+            return Ok(Vec::new());
+        }
+        scan_up(self, mailbox, after, count)
     }
 
     /// A message's facts; `None` if it is gone.

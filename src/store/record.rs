@@ -217,6 +217,43 @@ pub(super) fn scan(
     Ok(found)
 }
 
+/// Up to `count` messages of a mailbox below UID `before`, descending.
+pub(super) fn scan_down(
+    rows: &impl ReadRows,
+    mailbox: MailboxId,
+    before: Uid,
+    count: usize,
+) -> Result<Vec<MessageRow>> {
+    let table = rows.read(FLAGS)?;
+    let below = table.range((mailbox.0, 0)..(mailbox.0, before.get()))?;
+    let mut found = Vec::new();
+    for entry in below.rev().take(count) {
+        let (key, row) = entry?;
+        found.push(unpack_flags(key.value().1, row.value())?);
+    }
+    Ok(found)
+}
+
+/// Up to `count` messages of a mailbox above UID `after`, ascending.
+pub(super) fn scan_up(
+    rows: &impl ReadRows,
+    mailbox: MailboxId,
+    after: Uid,
+    count: usize,
+) -> Result<Vec<MessageRow>> {
+    let Some(first) = after.get().checked_add(1) else {
+        return Ok(Vec::new());
+    };
+    let table = rows.read(FLAGS)?;
+    let above = table.range((mailbox.0, first)..=(mailbox.0, u32::MAX))?;
+    let mut found = Vec::new();
+    for entry in above.take(count) {
+        let (key, row) = entry?;
+        found.push(unpack_flags(key.value().1, row.value())?);
+    }
+    Ok(found)
+}
+
 /// All messages of a mailbox, ascending.
 pub(super) fn scan_all(rows: &impl ReadRows, mailbox: MailboxId) -> Result<Vec<MessageRow>> {
     scan(rows, mailbox, Uid::MIN, Uid::MAX)

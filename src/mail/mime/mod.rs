@@ -16,6 +16,7 @@ mod corpus_tests;
 mod envelope;
 pub mod filter;
 pub mod header;
+pub mod param;
 mod scanner;
 pub mod surrogate;
 #[cfg(test)]

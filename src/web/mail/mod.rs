@@ -1,15 +1,23 @@
 //! Mail in the browser: mailboxes, lists, reading, writing.
 
+mod access;
 mod attachment;
+mod body;
 mod compose;
 mod deeds;
+mod folders;
 mod html;
 mod list;
 mod mailboxes;
+mod people;
 mod places;
 mod read;
 mod search;
+mod shell;
+mod structure;
+mod text;
 pub(in crate::web) mod told;
+mod verdict;
 
 use axum::Router;
 

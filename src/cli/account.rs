@@ -68,13 +68,7 @@ pub(super) fn list(format: Format, context: &Context, output: &mut dyn Output) -
 
 pub(super) fn remove(address: &str, context: &Context, output: &mut dyn Output) -> Result<()> {
     let account = account_at(&context.store.snapshot()?, address)?;
-    if account.owner && context.store.snapshot()?.accounts()?.len() > 1 {
-        return Err(Failure::failed(format!(
-            "{} owns the box; make another account the owner first (account add --owner)",
-            account.address
-        )));
-    }
-    context.store.remove_account(account.id)?;
+    context.office().remove(&account)?;
     output.line(&format!("removed {} with all its mail", account.address))?;
     Ok(())
 }
@@ -114,15 +108,8 @@ pub(super) fn rename(
     output: &mut dyn Output,
 ) -> Result<()> {
     let to = local_address(to, context)?;
-    let snapshot = context.store.snapshot()?;
-    let account = account_at(&snapshot, address)?;
-    if snapshot.alias(&to.lookup_key())?.is_some() {
-        return Err(Failure::failed(format!(
-            "{to} is an alias; remove it first"
-        )));
-    }
-    drop(snapshot);
-    context.store.rename_account(account.id, &to)?;
+    let account = account_at(&context.store.snapshot()?, address)?;
+    context.office().rename(account.id, &to)?;
     output.line(&format!(
         "{} is {to} from now on; its clients need the new login name",
         account.address
@@ -143,7 +130,7 @@ fn tell(chosen: &Chosen, output: &mut dyn Output) -> Result<()> {
 }
 
 /// An address at one of the box's own domains.
-pub(super) fn local_address(text: &str, context: &Context) -> Result<Address> {
+fn local_address(text: &str, context: &Context) -> Result<Address> {
     let address = parse_address(text)?;
     if context.settings.domains.contains(address.domain()) {
         return Ok(address);

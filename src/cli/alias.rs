@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
-use super::account::local_address;
 use super::operation::Format;
 use super::output::table;
-use super::{Context, Failure, Output, Result, parse_address};
-use crate::mail::address::{Address, Domain};
+use super::{Context, Output, Result};
+use crate::mail::address::Address;
 use crate::store::types::Alias;
 
 pub(super) fn add(
@@ -15,23 +14,8 @@ pub(super) fn add(
     context: &Context,
     output: &mut dyn Output,
 ) -> Result<()> {
-    let from = source(from, context)?;
-    let targets = to
-        .iter()
-        .map(|text| parse_address(text))
-        .collect::<Result<Vec<_>>>()?;
-    if targets.is_empty() {
-        return Err(Failure::Usage(
-            "name at least one address that the mail goes to".to_owned(),
-        ));
-    }
-    if context.store.snapshot()?.account_by_key(&from)?.is_some() {
-        return Err(Failure::failed(format!(
-            "{from} is an account; an alias needs a name of its own"
-        )));
-    }
-    let alias = Alias { from, to: targets };
-    context.store.set_alias(&alias)?;
+    let to = to.iter().map(String::as_str);
+    let alias = context.office().set_alias(from, to)?;
     output.line(&format!(
         "mail to {} goes to {}",
         alias.from,
@@ -65,28 +49,9 @@ pub(super) fn list(format: Format, context: &Context, output: &mut dyn Output) -
 }
 
 pub(super) fn remove(from: &str, context: &Context, output: &mut dyn Output) -> Result<()> {
-    let from = source(from, context)?;
-    if context.store.snapshot()?.alias(&from)?.is_none() {
-        return Err(Failure::failed(format!("there is no alias {from}")));
-    }
-    context.store.remove_alias(&from)?;
+    let from = context.office().remove_alias(from)?;
     output.line(&format!("removed the alias {from}"))?;
     Ok(())
-}
-
-/// The key of an alias: an address at one of our domains, or `@domain` for the catch-all.
-fn source(text: &str, context: &Context) -> Result<String> {
-    let Some(domain) = text.strip_prefix('@') else {
-        return Ok(local_address(text, context)?.lookup_key());
-    };
-    let parsed = Domain::parse(domain)
-        .map_err(|e| Failure::Usage(format!("\"{text}\": {e}; @example.org is right")))?;
-    if !context.settings.domains.contains(&parsed) {
-        return Err(Failure::failed(format!(
-            "{domain} is not a domain of this box"
-        )));
-    }
-    Ok(format!("@{}", parsed.as_str()))
 }
 
 fn joined(addresses: &[Address]) -> String {

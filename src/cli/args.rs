@@ -241,6 +241,15 @@ pub enum DeviceCommand {
         #[doc(hidden)]
         listing: Listing,
     },
+    /// Change what deleting by POP3 does
+    Policy {
+        /// The account's address
+        account: String,
+        /// The device's name
+        name: String,
+        /// delete, keep:DAYS or move
+        policy: String,
+    },
     /// Make an app password useless
     Revoke {
         /// The account's address
@@ -483,6 +492,15 @@ impl DeviceCommand {
             Self::List { account, listing } => Operation::DeviceList {
                 account,
                 format: listing.format(),
+            },
+            Self::Policy {
+                account,
+                name,
+                policy,
+            } => Operation::DevicePolicy {
+                account,
+                name,
+                pop3_delete: policy,
             },
             Self::Revoke { account, name } => Operation::DeviceRevoke { account, name },
         }

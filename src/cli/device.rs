@@ -1,4 +1,4 @@
-//! `device add|list|revoke`: app passwords and what POP3's DELE means for each.
+//! `device add|list|policy|revoke`: app passwords and what POP3's DELE means for each.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -7,12 +7,8 @@ use super::operation::Format;
 use super::output::table;
 use super::{Context, Failure, Output, Result, account_at};
 use crate::clock::Wall;
-use crate::store::types::{Account, Device, Pop3Delete};
-
-/// Days that a device keeps mail after DELE when nothing else is said.
-const KEEP_DAYS_DEFAULT: u16 = 30;
-/// Most days of `keep:DAYS`.
-const KEEP_DAYS_MAX: u16 = 3650;
+use crate::manage::device::{self as devices, BadPolicy, Policy};
+use crate::store::types::{Account, Device};
 
 pub(super) fn add(
     account: &str,
@@ -21,24 +17,19 @@ pub(super) fn add(
     context: &Context,
     output: &mut dyn Output,
 ) -> Result<()> {
-    let policy = parse_policy(pop3_delete)?;
-    let snapshot = context.store.snapshot()?;
-    let account = account_at(&snapshot, account)?;
-    if snapshot
-        .devices(account.id)?
-        .iter()
-        .any(|device| device.name == name)
-    {
-        return Err(Failure::failed(format!(
-            "{} has a device \"{name}\" already",
-            account.address
-        )));
-    }
-    drop(snapshot);
-    let (device, secret) =
-        context
-            .auth
-            .add_device(account.id, name, policy, context.clock.now())?;
+    let policy: Policy = pop3_delete.parse().map_err(wrong_policy)?;
+    let account = account_at(&context.store.snapshot()?, account)?;
+    let now = context.clock.now();
+    let added = context.office().add_device(account.id, name, policy.0, now);
+    let (device, secret) = match added {
+        Err(devices::Error::Exists(name)) => {
+            return Err(Failure::failed(format!(
+                "{} has a device \"{name}\" already",
+                account.address
+            )));
+        }
+        other => other?,
+    };
     output.line(&format!(
         "added the device \"{}\" of {}",
         device.name, account.address
@@ -81,15 +72,8 @@ pub(super) fn revoke(
     context: &Context,
     output: &mut dyn Output,
 ) -> Result<()> {
-    let snapshot = context.store.snapshot()?;
-    let account = account_at(&snapshot, account)?;
-    let devices = snapshot.devices(account.id)?;
-    drop(snapshot);
-    let device = devices.into_iter().find(|device| device.name == name);
-    let missing = || Failure::failed(format!("{} has no device \"{name}\"", account.address));
-    context
-        .store
-        .revoke_device(device.ok_or_else(missing)?.id)?;
+    let (account, device) = find(account, name, context)?;
+    context.store.revoke_device(device.id)?;
     output.line(&format!(
         "revoked \"{name}\" of {}; its app password opens nothing any more",
         account.address
@@ -97,36 +81,34 @@ pub(super) fn revoke(
     Ok(())
 }
 
-fn parse_policy(text: &str) -> Result<Pop3Delete> {
-    let wrong = || {
-        Failure::Usage(format!(
-            "\"{text}\": delete, keep, keep:DAYS (1 to {KEEP_DAYS_MAX}) or move is right"
-        ))
-    };
-    match text {
-        "delete" => Ok(Pop3Delete::Delete),
-        "keep" => Ok(Pop3Delete::Keep {
-            days: KEEP_DAYS_DEFAULT,
-        }),
-        "move" => Ok(Pop3Delete::Move),
-        other => {
-            let days = other
-                .strip_prefix("keep:")
-                .and_then(|days| days.parse().ok());
-            let days = days.filter(|days| (1..=KEEP_DAYS_MAX).contains(days));
-            Ok(Pop3Delete::Keep {
-                days: days.ok_or_else(wrong)?,
-            })
-        }
-    }
+pub(super) fn policy(
+    account: &str,
+    name: &str,
+    pop3_delete: &str,
+    context: &Context,
+    output: &mut dyn Output,
+) -> Result<()> {
+    let policy: Policy = pop3_delete.parse().map_err(wrong_policy)?;
+    let (account, device) = find(account, name, context)?;
+    context.store.set_pop3_delete(device.id, policy.0)?;
+    output.line(&format!(
+        "POP3's DELE from \"{name}\" of {} means {policy} from now on",
+        account.address
+    ))?;
+    Ok(())
 }
 
-fn policy_in_words(policy: Pop3Delete) -> String {
-    match policy {
-        Pop3Delete::Delete => "delete".to_owned(),
-        Pop3Delete::Keep { days } => format!("keep:{days}"),
-        Pop3Delete::Move => "move".to_owned(),
-    }
+fn find(account: &str, name: &str, context: &Context) -> Result<(Account, Device)> {
+    let snapshot = context.store.snapshot()?;
+    let account = account_at(&snapshot, account)?;
+    let devices = snapshot.devices(account.id)?;
+    let device = devices.into_iter().find(|device| device.name == name);
+    let missing = || Failure::failed(format!("{} has no device \"{name}\"", account.address));
+    Ok((account.clone(), device.ok_or_else(missing)?))
+}
+
+fn wrong_policy(wrong: BadPolicy) -> Failure {
+    Failure::Usage(wrong.to_string())
 }
 
 fn list_table(
@@ -146,7 +128,7 @@ fn list_table(
         rows.push(vec![
             account.address.to_string(),
             device.name.clone(),
-            policy_in_words(device.pop3_delete),
+            Policy(device.pop3_delete).to_string(),
             day(device.created, context),
             seen,
         ]);
@@ -159,7 +141,7 @@ fn list_json(devices: &[(Account, Device)], output: &mut dyn Output) -> Result<(
         json!({
             "account": account.address.to_string(),
             "name": device.name,
-            "pop3_delete": policy_in_words(device.pop3_delete),
+            "pop3_delete": Policy(device.pop3_delete).to_string(),
             "created": device.created.0,
             "last_seen": device.last_seen.map(|wall| wall.0),
         })
@@ -177,23 +159,4 @@ fn day(wall: Wall, context: &Context) -> String {
         .to_zoned(context.settings.time_zone.clone())
         .date()
         .to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn policies() {
-        assert_eq!(parse_policy("delete"), Ok(Pop3Delete::Delete));
-        assert_eq!(parse_policy("keep"), Ok(Pop3Delete::Keep { days: 30 }));
-        assert_eq!(parse_policy("keep:7"), Ok(Pop3Delete::Keep { days: 7 }));
-        assert_eq!(parse_policy("move"), Ok(Pop3Delete::Move));
-        for wrong in ["", "keep:", "keep:0", "keep:3651", "keep:-1", "Delete"] {
-            assert!(
-                matches!(parse_policy(wrong), Err(Failure::Usage(_))),
-                "{wrong:?}"
-            );
-        }
-    }
 }

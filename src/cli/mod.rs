@@ -32,6 +32,7 @@ use crate::config::Settings;
 use crate::mail::address::Address;
 use crate::maillog::Tally;
 use crate::manage::account::{self as accounts, Office};
+use crate::manage::{alias as aliases, device as devices};
 use crate::panel::Remote;
 use crate::queue::desk::Desk;
 use crate::store::types::Account;
@@ -123,9 +124,30 @@ impl From<accounts::Error> for Failure {
             Error::Elsewhere(_)
             | Error::Exists(_)
             | Error::IsAlias(_)
+            | Error::Owner(_)
             | Error::Auth(_)
             | Error::Store(_) => Self::Failed(error.to_string()),
         }
+    }
+}
+
+impl From<aliases::Error> for Failure {
+    fn from(error: aliases::Error) -> Self {
+        use aliases::Error;
+        match error {
+            Error::Malformed(_) | Error::NoTarget => Self::Usage(error.to_string()),
+            Error::Elsewhere(_)
+            | Error::TooManyTargets
+            | Error::IsAccount(_)
+            | Error::Missing(_)
+            | Error::Store(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<devices::Error> for Failure {
+    fn from(error: devices::Error) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 

@@ -102,6 +102,15 @@ pub enum Operation {
         /// How.
         format: Format,
     },
+    /// `device policy`
+    DevicePolicy {
+        /// Whose.
+        account: String,
+        /// Which.
+        name: String,
+        /// `delete`, `keep:DAYS` or `move`.
+        pop3_delete: String,
+    },
     /// `device revoke`
     DeviceRevoke {
         /// Whose.
@@ -194,6 +203,11 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         Operation::DeviceList { account, format } => {
             device::list(account.as_deref(), *format, context, output)
         }
+        Operation::DevicePolicy {
+            account,
+            name,
+            pop3_delete,
+        } => device::policy(account, name, pop3_delete, context, output),
         Operation::DeviceRevoke { account, name } => device::revoke(account, name, context, output),
         Operation::Status(format) => status::status(*format, context, output),
         Operation::Check(format) => check::check(*format, context, output),

@@ -24,6 +24,9 @@ pub enum Error {
     /// There is an alias of that name.
     #[error("{0} is an alias; remove it first")]
     IsAlias(Address),
+    /// It owns the box, and there are other accounts.
+    #[error("{0} owns the box; make another account the owner first (account add --owner)")]
+    Owner(Address),
     /// The password cannot be one.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -93,6 +96,24 @@ impl Office<'_> {
             PasswordStorage::Argon2id => Hashing::Argon2id,
         };
         Ok(self.auth.set_password(id, secret.expose(), hashing)?)
+    }
+
+    /// Gives an account another address at a domain of this box; mail, devices and passwords stay.
+    pub fn rename(self, id: AccountId, to: &Address) -> Result<()> {
+        self.is_here(to)?;
+        let taken = self.store.snapshot()?.account_by_key(&to.lookup_key())?;
+        if taken.is_none_or(|account| account.id != id) {
+            self.is_free(to)?;
+        }
+        Ok(self.store.rename_account(id, to)?)
+    }
+
+    /// Removes an account with all its mail; not one that owns the box while there are others.
+    pub fn remove(self, account: &Account) -> Result<()> {
+        if account.owner && self.store.snapshot()?.accounts()?.len() > 1 {
+            return Err(Error::Owner(account.address.clone()));
+        }
+        Ok(self.store.remove_account(account.id)?)
     }
 
     /// Whether an address is at a domain of this box.

@@ -1,3 +1,5 @@
 //! What commands and pages both do: the deeds themselves, with typed errors, and no words for people.
 
 pub mod account;
+pub mod alias;
+pub mod device;

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::upkeep::outward;
-use crate::cli::room::hook;
+use crate::manage::room::hook;
 use crate::clock::{Clock, Mono, Now};
 use crate::config::{PanelSettings, Settings};
 use crate::maillog;

@@ -10,7 +10,7 @@ use super::export::Kind;
 use super::import::Source;
 use super::operation::{Format, Operation, Password};
 use super::queue::{Deed, Which};
-use super::{Failure, Result, dns, room};
+use super::{Failure, Result, backup, dns, room};
 use crate::mail::secret::Secret;
 
 /// Longest password taken from standard input, in bytes, its line end included.
@@ -73,6 +73,9 @@ pub enum Command {
     Backup {
         /// Directory, made if it is missing
         dir: PathBuf,
+        /// Try it out: restore it into a directory beside it, check that, and remove it again
+        #[arg(long = "try")]
+        trial: bool,
     },
     /// Put a backup into the data directory, which must hold no store
     Restore {
@@ -385,8 +388,13 @@ impl Command {
                 (false, true) => room::Task::Undo,
                 (false, false) => room::Task::Press,
             }),
-            Self::Backup { dir } => Operation::Backup {
+            Self::Backup { dir, trial } => Operation::Backup {
                 dir: absolute(&dir)?,
+                trial: if trial {
+                    backup::Trial::Wanted
+                } else {
+                    backup::Trial::Unwanted
+                },
             },
             Self::Import {
                 account,

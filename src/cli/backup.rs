@@ -4,32 +4,51 @@
 //! a restored box. A restore makes a store where there is none, so it never goes to a
 //! daemon, and nothing that exists is overwritten.
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use super::connect::{become_owner, store_options};
 use super::output::bytes_in_words;
 use super::{Context, Failure, Output, Result};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::manage::backup::{self, TLS};
 use crate::net::control;
 use crate::store::Store;
 
-/// Directory of certificates and keys, in the data directory and in a backup.
-const TLS: &str = "tls";
+/// Whether a backup is tried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Trial {
+    /// Restored beside it, checked and removed again.
+    Wanted,
+    /// Taken as it is.
+    Unwanted,
+}
 
-pub(super) fn backup(dir: &str, context: &Context, output: &mut dyn Output) -> Result<()> {
-    let report = context.store.backup(Path::new(dir))?;
-    copy_files(&context.settings.data.join(TLS), &Path::new(dir).join(TLS))?;
+pub(super) fn backup(
+    dir: &str,
+    trial: Trial,
+    context: &Context,
+    output: &mut dyn Output,
+) -> Result<()> {
+    let (store, path, now) = (&context.store, Path::new(dir), context.clock.now());
+    let report = backup::back_up(store, &context.settings.data, path, now).map_err(failure)?;
     output.line(&format!(
         "backed up {} to {dir}: {} files copied and read back, {} unchanged",
         bytes_in_words(report.bytes),
         report.copied,
         report.unchanged,
     ))?;
+    if trial == Trial::Wanted {
+        let messages = backup::try_out(store, path, now).map_err(failure)?;
+        output.line(&format!("tried out: {messages} messages were there again, and all is sound"))?;
+    }
     Ok(())
+}
+
+fn failure(error: backup::Error) -> Failure {
+    Failure::Failed(error.to_string())
 }
 
 /// Puts the backup in `dir` into the data directory of `settings`, and proves the result.
@@ -51,7 +70,7 @@ pub fn restore(
             "{data} holds a store already; move it away first, or restore elsewhere with --data DIR"
         )));
     }
-    copy_files(&dir.join(TLS), &settings.data.join(TLS))?;
+    backup::copy_files(&dir.join(TLS), &settings.data.join(TLS)).map_err(failure)?;
     let store = Store::restore(dir, &settings.data, &store_options(settings), clock.now())?;
     let report = store.check()?;
     if let Some(violation) = report.violations.first() {
@@ -74,38 +93,10 @@ pub fn restore(
     Ok(())
 }
 
-/// Copies the files of one directory, if there is one, into another that only their owner can read. Each is put in place
-/// whole.
-fn copy_files(from: &Path, to: &Path) -> Result<()> {
-    if !from.is_dir() {
-        return Ok(());
-    }
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let place = to.join(entry.file_name());
-        let half = place.with_extension("new");
-        let bytes = fs::read(entry.path())?;
-        let mut file = fs::OpenOptions::new();
-        let mut file = file
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&half)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&half, &place)?;
-    }
-    fs::File::open(to)?.sync_all()?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::cli::output::Lines;
     use crate::mail::address::Address;

@@ -130,6 +130,8 @@ pub enum Operation {
     Backup {
         /// Where to; an absolute path.
         dir: String,
+        /// Whether it is tried out.
+        trial: backup::Trial,
     },
     /// `dns`
     Dns(dns::Task),
@@ -213,7 +215,7 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         Operation::Check(format) => check::check(*format, context, output),
         Operation::Recount => check::recount(context, output),
         Operation::Room(task) => room::room(*task, context, output),
-        Operation::Backup { dir } => backup::backup(dir, context, output),
+        Operation::Backup { dir, trial } => backup::backup(dir, *trial, context, output),
         Operation::Dns(task) => dns::dns(task, context, output),
         Operation::Import { account, source } => import::import(account, source, context, output),
         Operation::Export { account, dir, kind } => {

@@ -5,15 +5,14 @@ use serde_json::json;
 
 use super::operation::Format;
 use super::{Context, Failure, Output, Result};
-use crate::clock::Clock;
-use crate::config::Settings;
+use crate::manage::room::hook;
 use crate::panel::Remote;
 use crate::room::plan::{Action, Item};
-use crate::room::{self, Hook, Policy, words};
+use crate::room::{self, words};
 use crate::space;
 use crate::store::aside::undo::Outcome;
 use crate::store::types::Language;
-use crate::store::{self, Store};
+use crate::store;
 
 /// What `room` is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,24 +24,6 @@ pub enum Task {
     DryRun(Format),
     /// Put back what went last.
     Undo,
-}
-
-/// The hook that settings mean.
-pub fn hook(store: &Store, settings: &Settings, clock: &Clock) -> Hook {
-    let domain = settings.domains.first();
-    Hook {
-        store: store.clone(),
-        policy: Policy {
-            trash_days: settings.room.trash_days,
-            junk_days: settings.room.junk_days,
-            fetched_days: settings.room.fetched_days,
-            archive_months: settings.room.archive_months,
-            time_zone: settings.time_zone.clone(),
-        },
-        programs: settings.room.hooks.clone(),
-        domain: domain.unwrap_or(&settings.hostname).clone(),
-        clock: clock.clone(),
-    }
 }
 
 pub(super) fn room(task: Task, context: &Context, output: &mut dyn Output) -> Result<()> {

@@ -2,4 +2,7 @@
 
 pub mod account;
 pub mod alias;
+pub mod backup;
 pub mod device;
+pub mod room;
+pub mod survey;

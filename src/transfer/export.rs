@@ -10,6 +10,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
 use super::maildir::letters_of;
 use super::status_fields;
 use super::{Error, Event, Listener, Report};
@@ -66,6 +70,30 @@ impl<'a> Export<'a> {
             self.mbox_mailbox(&mailbox, &path, listener)?;
             self.report.mailboxes += 1;
         }
+        Ok(self.report)
+    }
+
+    /// As one zip archive with an mbox file per mailbox, written to `out` as it comes. Mail is stored in it as it is, for it
+    /// hardly gets smaller and a board has better things to do. `called` is its name in errors.
+    pub fn zip(
+        mut self,
+        out: impl Write,
+        called: &Path,
+        listener: Listener<'_>,
+    ) -> Result<Report, Error> {
+        let failed = |error: ZipError| Error::io(called)(io::Error::from(error));
+        let mut archive = ZipWriter::new_stream(out);
+        for mailbox in self.mailboxes()? {
+            let name = self.place(Path::new(""), &mailbox, ".mbox", listener)?;
+            let options = SimpleFileOptions::default()
+                .compression_method(CompressionMethod::Stored)
+                .large_file(true);
+            let name = name.display().to_string();
+            archive.start_file(name, options).map_err(failed)?;
+            self.mbox_into(&mut archive, &mailbox, called, listener)?;
+            self.report.mailboxes += 1;
+        }
+        archive.finish().map_err(failed)?;
         Ok(self.report)
     }
 
@@ -178,28 +206,37 @@ impl<'a> Export<'a> {
         }
         let draft = path.with_extension("mbox.partial");
         let mut file = BufWriter::new(File::create(&draft).map_err(Error::io(&draft))?);
-        for row in self
-            .store
-            .snapshot()?
-            .rows(mailbox.id, Uid::MIN, Uid::MAX)?
-        {
-            let Some(record) = self.store.snapshot()?.record(row.serial)? else {
-                continue;
-            };
-            let mut message =
-                MboxMessage::begin(&mut file, mailbox, &row, &record).map_err(Error::io(&draft))?;
-            self.copy(&record, &draft, &mut |piece| message.write(piece))?;
-            message.end().map_err(Error::io(&draft))?;
-            self.done += record.bytes;
-            self.count(&record);
-            self.tell(mailbox, listener)?;
-        }
+        self.mbox_into(&mut file, mailbox, &draft, listener)?;
         let file = file
             .into_inner()
             .map_err(io::IntoInnerError::into_error)
             .map_err(Error::io(&draft))?;
         file.sync_all().map_err(Error::io(&draft))?;
         fs::rename(&draft, path).map_err(Error::io(path))
+    }
+
+    /// Writes all messages of a mailbox to `out`, which is called `path` in errors.
+    fn mbox_into(
+        &mut self,
+        out: &mut impl Write,
+        mailbox: &Mailbox,
+        path: &Path,
+        listener: Listener<'_>,
+    ) -> Result<(), Error> {
+        let rows = self.store.snapshot()?.rows(mailbox.id, Uid::MIN, Uid::MAX)?;
+        for row in rows {
+            let Some(record) = self.store.snapshot()?.record(row.serial)? else {
+                continue;
+            };
+            let mut message =
+                MboxMessage::begin(out, mailbox, &row, &record).map_err(Error::io(path))?;
+            self.copy(&record, path, &mut |piece| message.write(piece))?;
+            message.end().map_err(Error::io(path))?;
+            self.done += record.bytes;
+            self.count(&record);
+            self.tell(mailbox, listener)?;
+        }
+        Ok(())
     }
 
     /// Gives a message, with LF line ends, to `write` in pieces.

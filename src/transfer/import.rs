@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::Path;
 
 use super::known::Known;
@@ -62,14 +62,25 @@ impl<'a> Import<'a> {
 
     /// All messages of the mbox file `path` into the mailbox `name`, which is made if it is missing.
     pub fn mbox(
-        mut self,
+        self,
         path: &Path,
         name: &MailboxName,
         listener: Listener<'_>,
     ) -> Result<Report, Error> {
         let file = fs::File::open(path).map_err(Error::io(path))?;
         let total = file.metadata().map_err(Error::io(path))?.len();
-        let mut mbox = Mbox::new(BufReader::new(file)).map_err(|error| {
+        self.mbox_from((BufReader::new(file), total), path, name, listener)
+    }
+
+    /// As [`Import::mbox`], from a source of so many bytes (0 if that is not known) that is called `path` in errors.
+    pub fn mbox_from(
+        mut self,
+        (source, total): (impl BufRead, u64),
+        path: &Path,
+        name: &MailboxName,
+        listener: Listener<'_>,
+    ) -> Result<Report, Error> {
+        let mut mbox = Mbox::new(source).map_err(|error| {
             if error.kind() == ErrorKind::InvalidData {
                 Error::format(path, error.to_string())
             } else {

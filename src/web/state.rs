@@ -12,6 +12,8 @@ use tokio::time::timeout;
 use super::change::Changer;
 use super::events::Hub;
 use super::mail::told::Told;
+use super::jobs::Jobs;
+use super::person::storage::Surveys;
 use super::problem::Problem;
 use super::session::Sessions;
 use crate::auth::Auth;
@@ -78,6 +80,10 @@ pub struct Kept {
     pub sessions: Sessions,
     /// What people did with mail a moment ago.
     pub(super) told: Told,
+    /// Work that takes longer than a page.
+    pub jobs: Jobs,
+    /// What people's mail consists of.
+    pub surveys: Surveys,
 }
 
 /// The state of all handlers.

@@ -3,6 +3,7 @@
 mod account;
 mod clients;
 mod devices;
+pub mod storage;
 
 use axum::Router;
 
@@ -11,6 +12,7 @@ use super::Web;
 pub(super) fn routes() -> Router<Web> {
     Router::new()
         .merge(account::routes())
+        .merge(storage::routes())
         .merge(devices::routes())
         .merge(clients::routes())
 }

@@ -15,10 +15,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::upkeep::outward;
-use crate::manage::room::hook;
 use crate::clock::{Clock, Mono, Now};
 use crate::config::{PanelSettings, Settings};
 use crate::maillog;
+use crate::manage::room::hook;
 use crate::net::Counters;
 use crate::net::driver::Shared;
 use crate::net::shutdown::{Phase, Shutdown, Token};

@@ -42,7 +42,9 @@ pub(super) fn backup(
     ))?;
     if trial == Trial::Wanted {
         let messages = backup::try_out(store, path, now).map_err(failure)?;
-        output.line(&format!("tried out: {messages} messages were there again, and all is sound"))?;
+        output.line(&format!(
+            "tried out: {messages} messages were there again, and all is sound"
+        ))?;
     }
     Ok(())
 }

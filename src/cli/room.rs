@@ -10,9 +10,9 @@ use crate::panel::Remote;
 use crate::room::plan::{Action, Item};
 use crate::room::{self, words};
 use crate::space;
+use crate::store;
 use crate::store::aside::undo::Outcome;
 use crate::store::types::Language;
-use crate::store;
 
 /// What `room` is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

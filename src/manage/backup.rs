@@ -84,7 +84,8 @@ impl LastBackup {
 
     /// Remembers it.
     pub fn save(&self, store: &Store) -> store::Result<()> {
-        let bytes = serde_json::to_vec(self).map_err(|error| store::Error::Fault(error.to_string()))?;
+        let bytes =
+            serde_json::to_vec(self).map_err(|error| store::Error::Fault(error.to_string()))?;
         store.set_setting(SETTING, &bytes)
     }
 }
@@ -149,7 +150,10 @@ pub fn copy_files(from: &Path, to: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let mut dir = fs::DirBuilder::new();
-    dir.recursive(true).mode(0o700).create(to).map_err(Error::io(to))?;
+    dir.recursive(true)
+        .mode(0o700)
+        .create(to)
+        .map_err(Error::io(to))?;
     for entry in fs::read_dir(from).map_err(Error::io(from))? {
         let entry = entry.map_err(Error::io(from))?;
         let place = to.join(entry.file_name());
@@ -163,7 +167,12 @@ fn copy_whole(from: &Path, place: &Path) -> io::Result<()> {
     let half = place.with_extension("new");
     let bytes = fs::read(from)?;
     let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&half)?;
     file.write_all(&bytes)?;
     file.sync_all()?;
     fs::rename(&half, place)

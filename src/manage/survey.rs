@@ -71,7 +71,10 @@ pub fn survey(
     mut go_on: impl FnMut(u64, u64) -> bool,
 ) -> Result<Option<Survey>> {
     let mailboxes = store.snapshot()?.mailboxes(account)?;
-    let total = mailboxes.iter().map(|mailbox| u64::from(mailbox.messages)).sum();
+    let total = mailboxes
+        .iter()
+        .map(|mailbox| u64::from(mailbox.messages))
+        .sum();
     let mut counting = Counting::default();
     for mailbox in mailboxes {
         let rows = store.snapshot()?.rows(mailbox.id, Uid::MIN, Uid::MAX)?;
@@ -93,9 +96,19 @@ pub fn survey(
 impl Counting {
     fn count(&mut self, record: &MessageRecord, zone: &TimeZone) {
         add(&mut self.all, record.bytes);
-        add(self.years.entry(year(record.internal_date, zone)).or_default(), record.bytes);
+        add(
+            self.years
+                .entry(year(record.internal_date, zone))
+                .or_default(),
+            record.bytes,
+        );
         let summary = Summary::decode(&record.summary).unwrap_or_default();
-        let sender = summary.envelope.from.iter().find_map(address_of).unwrap_or_default();
+        let sender = summary
+            .envelope
+            .from
+            .iter()
+            .find_map(address_of)
+            .unwrap_or_default();
         let is_known = self.senders.contains_key(&sender);
         let name = if is_known || self.senders.len() < SENDERS_COUNTED_MAX {
             sender
@@ -115,10 +128,18 @@ impl Counting {
     }
 
     fn finish(self) -> Survey {
-        let mut senders: Vec<_> = self.senders.into_iter().filter(|(name, _)| !name.is_empty()).collect();
+        let mut senders: Vec<_> = self
+            .senders
+            .into_iter()
+            .filter(|(name, _)| !name.is_empty())
+            .collect();
         senders.sort_by_key(|(_, usage)| Reverse(usage.bytes));
         senders.truncate(SENDERS_MAX);
-        let mut largest: Vec<Large> = self.largest.into_iter().map(|Reverse(large)| large).collect();
+        let mut largest: Vec<Large> = self
+            .largest
+            .into_iter()
+            .map(|Reverse(large)| large)
+            .collect();
         largest.sort_unstable_by(|a, b| b.cmp(a));
         Survey {
             all: self.all,
@@ -143,6 +164,10 @@ fn year(wall: Wall, zone: &TimeZone) -> i16 {
 fn address_of(address: &EnvelopeAddress) -> Option<String> {
     let mailbox = address.mailbox.as_deref()?;
     let host = address.host.as_deref()?;
-    let text = format!("{}@{}", String::from_utf8_lossy(mailbox), String::from_utf8_lossy(host));
+    let text = format!(
+        "{}@{}",
+        String::from_utf8_lossy(mailbox),
+        String::from_utf8_lossy(host)
+    );
     Some(text.to_lowercase())
 }

@@ -223,7 +223,10 @@ impl<'a> Export<'a> {
         path: &Path,
         listener: Listener<'_>,
     ) -> Result<(), Error> {
-        let rows = self.store.snapshot()?.rows(mailbox.id, Uid::MIN, Uid::MAX)?;
+        let rows = self
+            .store
+            .snapshot()?
+            .rows(mailbox.id, Uid::MIN, Uid::MAX)?;
         for row in rows {
             let Some(record) = self.store.snapshot()?.record(row.serial)? else {
                 continue;

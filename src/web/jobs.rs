@@ -115,7 +115,8 @@ impl Drop for Guard {
         self.0.jobs.change(self.0.id, |job| {
             if job.end.is_none() {
                 job.end = Some(End::Failed(vec![Said {
-                    de: "Das ist unterwegs abgebrochen; das Protokoll der Box sagt mehr.".to_owned(),
+                    de: "Das ist unterwegs abgebrochen; das Protokoll der Box sagt mehr."
+                        .to_owned(),
                     en: "This broke off; the box's log says more.".to_owned(),
                 }]));
             }
@@ -168,7 +169,8 @@ impl Jobs {
     pub fn latest(&self, kind: Kind, account: AccountId) -> Option<Job> {
         let table = self.table();
         let mut jobs = table.jobs.values().rev();
-        jobs.find(|job| job.kind == kind && job.account == account).cloned()
+        jobs.find(|job| job.kind == kind && job.account == account)
+            .cloned()
     }
 
     /// Whether any runs.

@@ -26,8 +26,8 @@ use super::stream;
 use super::words::Lang;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
-use crate::store::types::{Account, Language};
 use crate::store;
+use crate::store::types::{Account, Language};
 use crate::transfer::export::Export;
 use crate::transfer::import::Import;
 use crate::transfer::{Error, Event, Report};
@@ -125,7 +125,10 @@ async fn read(
     let (sender, receiver) = channel(PIECES_MAX);
     let sources = web.sources.clone();
     let jobs = web.sources.kept.jobs.clone();
-    if jobs.latest(Kind::Import, account).is_some_and(|job| job.end.is_none()) {
+    if jobs
+        .latest(Kind::Import, account)
+        .is_some_and(|job| job.end.is_none())
+    {
         return Err(Problem::wrong(
             "Es läuft schon ein Import in dieses Postfach. Warten Sie, bis er fertig ist.",
             "An import into this account is under way already. Wait until it is done.",
@@ -262,12 +265,21 @@ pub(super) fn export(web: &Web, account: &Account) -> Result<Response, Problem> 
         let done = Export::new(&store, id).zip(out, Path::new("export"), &mut listener);
         done.map(|_| ()).map_err(io::Error::other)
     });
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "@.-_".contains(c) { c } else { '_' };
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || "@.-_".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
     let name: String = account.address.to_string().chars().map(safe).collect();
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}.zip\""));
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/zip")),
-        (CONTENT_DISPOSITION, disposition.map_err(|_| Problem::Broken)?),
+        (
+            CONTENT_DISPOSITION,
+            disposition.map_err(|_| Problem::Broken)?,
+        ),
     ];
     Ok((headers, body).into_response())
 }

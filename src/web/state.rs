@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::change::Changer;
 use super::events::Hub;
-use super::mail::told::Told;
 use super::jobs::Jobs;
+use super::mail::told::Told;
 use super::person::storage::Surveys;
 use super::problem::Problem;
 use super::session::Sessions;

@@ -14,7 +14,9 @@ const PIECE_BYTES: usize = 64 << 10;
 const PIECES_MAX: usize = 2;
 
 /// A body that `write` writes. If it fails, the connection breaks off, so that nobody takes half a file for a whole one.
-pub(super) fn written_by(write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Body {
+pub(super) fn written_by(
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> Body {
     let (sender, receiver) = channel(PIECES_MAX);
     spawn_blocking(move || {
         let mut out = Pieces {

@@ -121,7 +121,9 @@ fn rule(lang: Lang, policy: &crate::config::RoomSettings) -> String {
         (None, Language::De) => format!("{first} Der Posteingang bleibt, wie er ist."),
         (None, Language::En) => format!("{first} INBOX stays as it is."),
         (Some(months), Language::De) => {
-            format!("{first} Mails im Posteingang, die älter als {months} Monate sind, ziehen ins Archiv.")
+            format!(
+                "{first} Mails im Posteingang, die älter als {months} Monate sind, ziehen ins Archiv."
+            )
         }
         (Some(months), Language::En) => {
             format!("{first} Mail in INBOX older than {months} months moves to the archive.")
@@ -164,7 +166,11 @@ async fn make_room(
 ) -> Result<Response, Problem> {
     let sources = web.sources.clone();
     let work = move |_: &_| press(&sources);
-    let id = web.sources.kept.jobs.begin(Kind::Room, owner.account.id, work);
+    let id = web
+        .sources
+        .kept
+        .jobs
+        .begin(Kind::Room, owner.account.id, work);
     Ok(to_job(id))
 }
 
@@ -194,7 +200,11 @@ async fn undo(
 ) -> Result<Response, Problem> {
     let sources = web.sources.clone();
     let work = move |_: &_| put_back(&sources);
-    let id = web.sources.kept.jobs.begin(Kind::Undo, owner.account.id, work);
+    let id = web
+        .sources
+        .kept
+        .jobs
+        .begin(Kind::Undo, owner.account.id, work);
     Ok(to_job(id))
 }
 
@@ -237,9 +247,16 @@ fn told(store: &Store, undone: &Undone) -> End {
         });
     }
     if lines.is_empty() {
-        lines.push(said("Es war nichts mehr zurückzuholen.", "Nothing was left to put back."));
+        lines.push(said(
+            "Es war nichts mehr zurückzuholen.",
+            "Nothing was left to put back.",
+        ));
     }
-    if all { End::Done(lines) } else { End::Failed(lines) }
+    if all {
+        End::Done(lines)
+    } else {
+        End::Failed(lines)
+    }
 }
 
 fn back(account: &Account, outcome: &Outcome) -> Said {

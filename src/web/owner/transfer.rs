@@ -125,7 +125,10 @@ pub(super) fn last_backup(frame: &Frame, web: &Web, last: Option<&LastBackup>) -
     let zone = &web.sources.settings.time_zone;
     let moment = |at: Option<i64>| {
         at.map_or_else(
-            || lang.t("zu unbekannter Zeit", "at an unknown time").to_owned(),
+            || {
+                lang.t("zu unbekannter Zeit", "at an unknown time")
+                    .to_owned()
+            },
             |at| lang.moment(Wall(at), zone),
         )
     };
@@ -136,7 +139,11 @@ pub(super) fn last_backup(frame: &Frame, web: &Web, last: Option<&LastBackup>) -
         lang.amount(last.bytes)
     );
     let (tone, tried) = match &last.tried {
-        None => (Tone::Info, lang.t("Sie wurde nicht ausprobiert.", "It was not tried out.").to_owned()),
+        None => (
+            Tone::Info,
+            lang.t("Sie wurde nicht ausprobiert.", "It was not tried out.")
+                .to_owned(),
+        ),
         Some(tried) => match &tried.problem {
             None => (
                 Tone::Good,
@@ -149,7 +156,10 @@ pub(super) fn last_backup(frame: &Frame, web: &Web, last: Option<&LastBackup>) -
             ),
             Some(problem) => (
                 Tone::Bad,
-                format!("{} {problem}", lang.t("Sie taugt nichts:", "It is no good:")),
+                format!(
+                    "{} {problem}",
+                    lang.t("Sie taugt nichts:", "It is no good:")
+                ),
             ),
         },
     };
@@ -195,7 +205,11 @@ async fn back_up(
     let is_tried = form.trial == "yes";
     let sources = web.sources.clone();
     let work = move |handle: &Handle| run(&sources, &dir, is_tried, handle);
-    let id = web.sources.kept.jobs.begin(Kind::Backup, owner.account.id, work);
+    let id = web
+        .sources
+        .kept
+        .jobs
+        .begin(Kind::Backup, owner.account.id, work);
     Ok(to_job(id))
 }
 
@@ -229,8 +243,16 @@ fn run(sources: &Sources, dir: &Path, is_tried: bool, handle: &Handle) -> End {
     };
     let (de, en) = (Lang(Language::De), Lang(Language::En));
     let mut said = vec![Said {
-        de: format!("Gesichert: {} nach {}.", de.amount(report.bytes), dir.display()),
-        en: format!("Backed up: {} to {}.", en.amount(report.bytes), dir.display()),
+        de: format!(
+            "Gesichert: {} nach {}.",
+            de.amount(report.bytes),
+            dir.display()
+        ),
+        en: format!(
+            "Backed up: {} to {}.",
+            en.amount(report.bytes),
+            dir.display()
+        ),
     }];
     if !is_tried || handle.is_interrupted() {
         return End::Done(said);
@@ -239,8 +261,14 @@ fn run(sources: &Sources, dir: &Path, is_tried: bool, handle: &Handle) -> End {
     match backup::try_out(store, dir, now) {
         Ok(messages) => {
             said.push(Said {
-                de: format!("Ausprobiert: {} Mails waren wieder da.", de.number(messages)),
-                en: format!("Tried out: {} messages were there again.", en.number(messages)),
+                de: format!(
+                    "Ausprobiert: {} Mails waren wieder da.",
+                    de.number(messages)
+                ),
+                en: format!(
+                    "Tried out: {} messages were there again.",
+                    en.number(messages)
+                ),
             });
             End::Done(said)
         }
@@ -292,7 +320,12 @@ async fn job(
     owner: Owner,
     Part(id): Part<u64>,
 ) -> Result<Response, Problem> {
-    let job = web.sources.kept.jobs.find(JobId(id)).ok_or(Problem::NotFound)?;
+    let job = web
+        .sources
+        .kept
+        .jobs
+        .find(JobId(id))
+        .ok_or(Problem::NotFound)?;
     let (tab, back) = match job.kind {
         Kind::Room | Kind::Undo => (Tab::Storage, "/box/storage"),
         Kind::Backup | Kind::Import => (Tab::Device, "/box/transfer"),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
-use axum::http::{HeaderValue, StatusCode};
 use axum::http::header::{LOCATION, REFRESH};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
@@ -18,13 +18,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::clock::{Mono, Wall};
 use crate::mail::ids::AccountId;
 use crate::mail::mime::Summary;
+use crate::mail::mime::text::decode_words;
 use crate::manage::survey::{Large, Survey, survey};
 use crate::space::{self, State as Fullness, words};
 use crate::store::Snapshot;
 use crate::store::types::Usage;
 use crate::web::jobs::{End, Handle, JobId, Kind};
 use crate::web::layout::{Frame, Tab};
-use crate::web::mail::people;
 use crate::web::parts::{card, meter};
 use crate::web::problem::Problem;
 use crate::web::state::Sources;
@@ -105,9 +105,15 @@ async fn show(State(web): State<Web>, person: Person) -> Result<Response, Proble
 fn counting(frame: &Frame, web: &Web, id: AccountId, title: &str) -> Response {
     let sources = Arc::clone(&web.sources);
     let jobs = &web.sources.kept.jobs;
-    let job = jobs.begin(Kind::Survey, id, move |handle: &Handle| count(&sources, id, handle));
+    let job = jobs.begin(Kind::Survey, id, move |handle: &Handle| {
+        count(&sources, id, handle)
+    });
     let progress = jobs.find(job).map(|job| job.progress).unwrap_or_default();
-    let far = format!("{} / {}", frame.lang.number(progress.done), frame.lang.number(progress.total));
+    let far = format!(
+        "{} / {}",
+        frame.lang.number(progress.done),
+        frame.lang.number(progress.total)
+    );
     let body = html! {
         section.card role="status" {
             p.lead { (frame.t("Ihre Mails werden gezählt …", "Your mail is being counted …")) }
@@ -115,7 +121,9 @@ fn counting(frame: &Frame, web: &Web, id: AccountId, title: &str) -> Response {
         }
     };
     let mut response = frame.page(title, &body);
-    response.headers_mut().insert(REFRESH, HeaderValue::from_static("1"));
+    response
+        .headers_mut()
+        .insert(REFRESH, HeaderValue::from_static("1"));
     response
 }
 
@@ -126,7 +134,10 @@ fn count(sources: &Sources, id: AccountId, handle: &Handle) -> End {
     };
     match survey(&sources.store, id, &sources.settings.time_zone, go_on) {
         Ok(Some(found)) => {
-            sources.kept.surveys.keep(id, sources.clock.now().mono, found);
+            sources
+                .kept
+                .surveys
+                .keep(id, sources.clock.now().mono, found);
             End::Done(Vec::new())
         }
         Ok(None) => End::Failed(Vec::new()),
@@ -141,20 +152,36 @@ fn count(sources: &Sources, id: AccountId, handle: &Handle) -> End {
 fn rows(snapshot: &Snapshot, survey: &Survey, lang: Lang) -> Result<Vec<Row>, Problem> {
     let mut rows = Vec::new();
     for large in &survey.largest {
-        let (Some(record), Some(mailbox)) =
-            (snapshot.record(large.serial)?, snapshot.mailbox(large.mailbox)?)
-        else {
+        let (Some(record), Some(mailbox)) = (
+            snapshot.record(large.serial)?,
+            snapshot.mailbox(large.mailbox)?,
+        ) else {
             continue;
         };
-        let envelope = Summary::decode(&record.summary).unwrap_or_default().envelope;
+        let envelope = Summary::decode(&record.summary)
+            .unwrap_or_default()
+            .envelope;
         rows.push(Row {
             large: large.clone(),
-            from: envelope.from.first().map(people::short).unwrap_or_default(),
-            subject: people::subject(&envelope, lang),
+            from: shown(envelope.from.first().and_then(|from| from.name.as_deref())),
+            subject: subject(envelope.subject.as_deref(), lang),
             mailbox: mailbox.name.as_str().to_owned(),
         });
     }
     Ok(rows)
+}
+
+/// Header text for people.
+fn shown(text: Option<&[u8]>) -> String {
+    text.map(decode_words).unwrap_or_default()
+}
+
+fn subject(text: Option<&[u8]>, lang: Lang) -> String {
+    let subject = shown(text);
+    if subject.trim().is_empty() {
+        return lang.t("(ohne Betreff)", "(no subject)").to_owned();
+    }
+    subject
 }
 
 fn fill_card(frame: &Frame, state: &Fullness) -> Markup {
@@ -213,7 +240,10 @@ fn largest_row(lang: Lang, row: &Row, zone: &jiff::tz::TimeZone) -> Markup {
 fn senders_card(frame: &Frame, survey: &Survey) -> Markup {
     let rows = survey.senders.iter().map(|(address, usage)| {
         let query = format!("from:{address}");
-        let href = format!("/mail/search?q={}", utf8_percent_encode(&query, NON_ALPHANUMERIC));
+        let href = format!(
+            "/mail/search?q={}",
+            utf8_percent_encode(&query, NON_ALPHANUMERIC)
+        );
         (address.clone(), Some(href), *usage)
     });
     sums(frame, frame.t("Absender", "Senders"), rows.collect())
@@ -222,7 +252,10 @@ fn senders_card(frame: &Frame, survey: &Survey) -> Markup {
 fn years_card(frame: &Frame, survey: &Survey) -> Markup {
     let rows = survey.years.iter().rev().map(|(year, usage)| {
         let query = format!("after:{year}-01-01 before:{}-01-01", year.saturating_add(1));
-        let href = format!("/mail/search?q={}", utf8_percent_encode(&query, NON_ALPHANUMERIC));
+        let href = format!(
+            "/mail/search?q={}",
+            utf8_percent_encode(&query, NON_ALPHANUMERIC)
+        );
         (year.to_string(), Some(href), *usage)
     });
     sums(frame, frame.t("Jahre", "Years"), rows.collect())
@@ -287,5 +320,9 @@ async fn job(
     let job = web.sources.kept.jobs.find(JobId(id));
     let job = job.filter(|job| job.account == person.account.id);
     let job = job.ok_or(Problem::NotFound)?;
-    Ok(job_page::show(&Frame::of_person(&person, Tab::Me), &job, "/me/transfer"))
+    Ok(job_page::show(
+        &Frame::of_person(&person, Tab::Me),
+        &job,
+        "/me/transfer",
+    ))
 }

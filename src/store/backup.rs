@@ -296,6 +296,8 @@ fn copy_index(dir: &Path, file: &str, from: &Snapshot) -> Result<Copied> {
         schema::SPOOL,
         schema::SPOOL_RECIPIENTS,
         schema::SENT_COPIES,
+        schema::EVENTS,
+        schema::TRAFFIC,
         IDS,
         STAGE,
         PLACES,

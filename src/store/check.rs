@@ -14,7 +14,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::thread;
 
-use super::{Result, Snapshot, Store};
+use super::{Result, Snapshot, Store, events};
 
 /// Most violations that a report lists.
 pub const VIOLATIONS_MAX: usize = 1000;
@@ -74,6 +74,8 @@ pub enum Invariant {
     Spool = 24,
     /// What is remembered of copies in Sent is of an account that exists or is being removed.
     SentCopies = 25,
+    /// Every event lies in its share, below the next identifier, and events and traffic are counted right.
+    Events = 26,
 }
 
 /// An invariant that does not hold.
@@ -144,6 +146,9 @@ impl Snapshot {
         let mut references = messages::check(self, &mut report)?;
         aside::check(self, &mut report, &mut references)?;
         spool::check(self, &mut report, &mut references)?;
+        for text in report.readable(events::check(self)).unwrap_or_default() {
+            report.expect(false, Invariant::Events, || text);
+        }
         messages::check_references(self, &mut report, &references)?;
         Ok((report, references))
     }

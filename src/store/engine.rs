@@ -8,6 +8,7 @@ use redb::{Builder, Database, ReadableDatabase};
 use super::blob::Pins;
 use super::change::{Bus, Change};
 use super::due::Due;
+use super::events::Journal;
 use super::level::Rules;
 use super::media::{Media, open_database};
 use super::tx::{Effects, Snapshot};
@@ -72,6 +73,7 @@ pub(super) struct Index {
     pub(super) bus: Bus,
     pub(super) pins: Pins,
     pub(super) due: Due,
+    pub(super) journal: Journal,
 }
 
 impl Index {
@@ -88,6 +90,7 @@ impl Index {
             bus: Bus::default(),
             pins: Pins::default(),
             due: Due::default(),
+            journal: Journal::default(),
         };
         index.with_database(|_| Ok(()))?;
         Ok(index)

@@ -9,7 +9,7 @@ use super::counters::{AccountCounters, Counters};
 use super::schema::{GROWTH, subject_key};
 use super::tx::{ReadRows, Tx};
 use super::types::{Sample, Subject};
-use super::{Result, Snapshot, Store};
+use super::{Result, Snapshot, Store, events};
 use crate::clock::{Now, Wall};
 
 /// Days that are remembered.
@@ -20,7 +20,7 @@ fn day_before(wall: Wall) -> Option<u32> {
     u32::try_from(wall.day() - 1).ok()
 }
 
-fn samples(rows: &impl ReadRows, subject: Subject) -> Result<Vec<Sample>> {
+pub(super) fn samples(rows: &impl ReadRows, subject: Subject) -> Result<Vec<Sample>> {
     let (kind, id) = subject_key(subject);
     let table = rows.read(GROWTH)?;
     let mut samples = Vec::new();
@@ -57,7 +57,7 @@ fn add_all(tx: &Tx<'_>, card: Sample) -> Result<()> {
         let sample = Sample { bytes, ..card };
         add(tx, Subject::Account(account.id), sample)?;
     }
-    Ok(())
+    events::age(tx)
 }
 
 /// Forgets all samples of a subject.

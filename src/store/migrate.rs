@@ -43,7 +43,7 @@ fn add_spool(tx: &mut Tx<'_>) -> Result<()> {
     schema::create_tables(tx)
 }
 
-/// Version 4: what the pages show is remembered.
+/// Version 4: logins and what happened are remembered, for the pages to show.
 fn add_pages(tx: &mut Tx<'_>) -> Result<()> {
     schema::create_tables(tx)
 }

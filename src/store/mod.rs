@@ -11,6 +11,7 @@ pub mod backup;
 pub mod change;
 pub mod check;
 pub mod device;
+pub mod events;
 pub mod expunge;
 #[doc(hidden)]
 pub mod faulty;

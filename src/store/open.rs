@@ -8,6 +8,7 @@ use super::blob_reader::BlobReader;
 use super::blob_writer::{BlobWriter, Host};
 use super::counters::Counters;
 use super::engine::{Health, INDEX, Index};
+use super::events::Ring;
 use super::level::CardLevel;
 use super::media::{Directory, Media, Memory};
 use super::space::{Guard, Room, Space};
@@ -55,6 +56,7 @@ impl Inner {
         if let Err(error) = core.remove_left_over() {
             tracing::warn!(%error, "volumes left over by a crash were not removed");
         }
+        index.journal.resume(Ring::next(&index.snapshot()?)?);
         let age = Baseline::at_start(&index.snapshot()?)?;
         let waiting = waiting::List::load(&index.snapshot()?)?;
         let keeper = match options.upkeep {

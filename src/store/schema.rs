@@ -13,7 +13,7 @@
 //! | `devices` | account, device | name text, policy, created int, last seen option, bit used POP3, verifier |
 //! | `logins` | account, device or 0 for the own password, protocol | time int, address text, TLS version text |
 //! | `aliases` | `from` | count uint, addresses text |
-//! | `counters` | kind, id | 0: highest UIDVALIDITY; 1 account: modseq, bytes, messages, level byte; 2 mailbox: see `MailboxCounters`; 3 age clock: seconds uint, wall int; 4 card: level byte; 5 queue's clock: see `spool::ClockRow` |
+//! | `counters` | kind, id | 0: highest UIDVALIDITY; 1 account: modseq, bytes, messages, level byte; 2 mailbox: see `MailboxCounters`; 3 age clock: seconds uint, wall int; 4 card: level byte; 5 queue's clock: see `spool::ClockRow`; 6 events: next identifier uint, rows and bytes uint of each share, rows of `traffic` uint |
 //! | `mailboxes` | mailbox | account uint, name text, special use uint, UIDVALIDITY uint, keywords |
 //! | `mailbox_names` | account, name | mailbox |
 //! | `subscriptions` | account, name | nothing |
@@ -32,6 +32,8 @@
 //! | `spool` | mail | see `spool::MailRow` |
 //! | `spool_recipients` | mail, index from 0 | see `spool::RecipientRow` |
 //! | `sent_copies` | account, first bytes of the Message-ID's SHA-256 (big-endian) | serial: a copy in Sent that the server filed |
+//! | `events` | share (0 the house's, 1 strangers'), event | kind byte, time int option, times uint, from text, count uint and so many recipients text, more uint, peer text, bytes uint option, number uint, code text, reason text, mail text |
+//! | `traffic` | quarter of an hour since 1970-01-01 | received, submitted, refused, deferred, sent, turned away, failed logins: uint each |
 //!
 //! A level byte is 0 ok, 1 notice, 2 warning, 3 full, 4 fault. A subject is 0 the card (id 0) or 1 an account.
 //!
@@ -78,6 +80,8 @@ pub(super) const OF_AGE_CLOCK: u8 = 3;
 pub(super) const OF_CARD: u8 = 4;
 /// Kind in [`COUNTERS`]: the clock by which the queue's times are (identifier 0).
 pub(super) const OF_SPOOL_CLOCK: u8 = 5;
+/// Kind in [`COUNTERS`]: the ring of events (identifier 0).
+pub(super) const OF_EVENTS: u8 = 6;
 
 pub(super) const MAILBOXES: TableDefinition<'_, u32, Bytes> = TableDefinition::new("mailboxes");
 pub(super) const MAILBOX_NAMES: TableDefinition<'_, (u32, &str), u32> =
@@ -111,6 +115,9 @@ pub(super) const SPOOL_RECIPIENTS: TableDefinition<'_, (u64, u32), Bytes> =
     TableDefinition::new("spool_recipients");
 pub(super) const SENT_COPIES: TableDefinition<'_, (u32, u128), u64> =
     TableDefinition::new("sent_copies");
+
+pub(super) const EVENTS: TableDefinition<'_, (u8, u64), Bytes> = TableDefinition::new("events");
+pub(super) const TRAFFIC: TableDefinition<'_, u32, Bytes> = TableDefinition::new("traffic");
 
 /// How [`GROWTH`] and [`TOLD`] name a subject.
 pub(super) fn subject_key(subject: Subject) -> (u8, u32) {
@@ -148,5 +155,7 @@ pub(super) fn create_tables(tx: &Tx<'_>) -> Result<()> {
     tx.write(SPOOL)?;
     tx.write(SPOOL_RECIPIENTS)?;
     tx.write(SENT_COPIES)?;
+    tx.write(EVENTS)?;
+    tx.write(TRAFFIC)?;
     blob::create_tables(tx)
 }

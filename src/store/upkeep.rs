@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::blob;
 use super::due::Reason;
 use super::engine::Index;
+use super::schema::EVENTS;
 use super::space::Guard;
 use super::staged::Staged;
 use super::volume::Sync;
@@ -51,8 +52,19 @@ impl Core {
 
     /// Leaves nothing to do, and nothing for the next start to repair.
     pub(super) fn settle(&self) -> Result<()> {
+        // They ride along with what is moved, if anything is.
+        self.index.journal.want();
         self.keep_up()?;
+        self.write_events()?;
         self.index.settle()
+    }
+
+    /// Writes what waits to be kept of what has happened.
+    pub(super) fn write_events(&self) -> Result<()> {
+        while self.index.journal.want() {
+            self.writer.commit(|tx| tx.write(EVENTS).map(drop))?;
+        }
+        Ok(())
     }
 
     fn move_stage(&self) -> Result<()> {

@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 use redb::Database;
 
 use super::engine::Index;
+use super::events;
 use super::tx::{IdPool, Tx};
 use super::{Error, Result};
 
@@ -126,6 +127,7 @@ fn run_batch(
     jobs: &mut [Job],
     results: &mut [Result<()>],
 ) -> Result<()> {
+    let mut rides = true;
     loop {
         let txn = database.begin_write()?;
         let mut tx = Tx::new(&txn, &index.pins, index.rules, ids.clone());
@@ -147,6 +149,17 @@ fn run_batch(
                 break;
             }
         }
+        let riders = if changed && !spoiled && rides {
+            index.journal.riders()
+        } else {
+            Vec::new()
+        };
+        if let Err(error) = events::write(&tx, &riders) {
+            // Nobody's mail waits for the log.
+            tracing::error!(%error, "events were not written");
+            index.journal.confirm(&riders);
+            (rides, spoiled) = (false, true);
+        }
         let (ids_after, effects) = tx.into_parts();
         if spoiled {
             txn.abort()?;
@@ -158,6 +171,7 @@ fn run_batch(
         index.note_change();
         txn.commit()?;
         index.note_committed();
+        index.journal.confirm(&riders);
         *ids = ids_after;
         index.conclude(effects);
         return Ok(());

@@ -63,7 +63,7 @@ async fn of_the_box(
     Extension(life): Extension<Token>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let listener = web.hub.listen(&owner.session, Hears::House)?;
+    let listener = web.hub.listen(&owner.session, &Hears::House)?;
     let who = Who(Realm::Box, owner.session);
     Ok(stream(web, listener, who, life, &headers))
 }
@@ -77,7 +77,7 @@ async fn of_mail(
 ) -> Result<Response, Problem> {
     let account = person.account.id;
     let hears = |wake| web.sources.store.subscribe(account, wake);
-    let listener = web.hub.listen(&person.session, Hears::Account(&hears))?;
+    let listener = web.hub.listen(&person.session, &Hears::Account(&hears))?;
     let who = Who(Realm::Mail, person.session);
     Ok(stream(web, listener, who, life, &headers))
 }
@@ -121,7 +121,7 @@ impl Hub {
         })
     }
 
-    fn listen(&self, session: &Session, hears: Hears<'_>) -> Result<Listener, Problem> {
+    fn listen(&self, session: &Session, hears: &Hears<'_>) -> Result<Listener, Problem> {
         let place = self.take_place(session).ok_or(Problem::Busy)?;
         let bell = Arc::new(Notify::new());
         let subscription = match hears {
@@ -288,7 +288,7 @@ mod tests {
     fn streams_are_bounded_by_session_and_in_all() {
         let (hub, sessions) = (Hub::default(), Sessions::default());
         let mine = session(&sessions);
-        let listen = |session: &Session| hub.listen(session, Hears::House).ok();
+        let listen = |session: &Session| hub.listen(session, &Hears::House).ok();
         let held: Vec<_> = (0..STREAMS_PER_SESSION_MAX)
             .map(|_| listen(&mine).unwrap())
             .collect();
@@ -306,7 +306,7 @@ mod tests {
     #[tokio::test]
     async fn many_changes_are_one_telling() {
         let (hub, sessions) = (Hub::default(), Sessions::default());
-        let listener = hub.listen(&session(&sessions), Hears::House).unwrap();
+        let listener = hub.listen(&session(&sessions), &Hears::House).unwrap();
         for _ in 0..10 {
             hub.wake().wake();
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::mail::ids::Serial;
 use crate::store::change::{Change, Heard};
+use crate::store::events::{Facts, Found, Kind, Query};
 use crate::store::faulty::{Failure, FaultyDisk};
 use crate::store::media::Directory;
 use crate::store::spool::SpoolClock;
@@ -282,7 +283,7 @@ fn a_store_of_version_2_gets_a_spool_and_keeps_all_it_has() {
 }
 
 #[test]
-fn a_store_of_version_3_remembers_logins_and_keeps_all_it_has() {
+fn a_store_of_version_3_remembers_logins_and_events_and_keeps_all_it_has() {
     let dir = tempfile::tempdir().unwrap();
     let media: Arc<dyn Media> = Arc::new(Directory::new(dir.path()).unwrap());
     unpack_store(3, dir.path());
@@ -305,4 +306,13 @@ fn a_store_of_version_3_remembers_logins_and_keeps_all_it_has() {
     store.remember_login(anna, Some(phone.id), &login).unwrap();
     let seen = store.snapshot().unwrap().devices(anna).unwrap()[0].last_seen;
     assert_eq!(seen, Some(START));
+    let query = Query {
+        limit: 9,
+        ..Query::default()
+    };
+    assert_eq!(store.events(&query), Ok(Found::default()));
+    let now = Clock::virtual_at(START).now();
+    store.note(Kind::Started, Facts::default(), now);
+    store.settle().unwrap();
+    assert_eq!(store.events(&query).unwrap().events.len(), 1);
 }

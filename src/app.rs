@@ -6,49 +6,46 @@
 //! Sized for a board with 512 MB: two async threads, and blocking threads that come and go with the work.
 
 mod acme;
+pub mod daemon;
 mod notices;
+mod open;
 mod panel;
 mod sending;
 mod services;
 mod upkeep;
 
-use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
 use crate::auth::Auth;
 use crate::cli::Context;
-use crate::cli::connect::{open_desk, store_options};
 use crate::clock::Clock;
 use crate::config::stored::Written;
-use crate::config::{Settings, TlsSource};
+use crate::config::{self, Settings};
 use crate::dns::Resolver;
 use crate::maillog::Tally;
 use crate::net::control::{Control, Handler};
 use crate::net::driver::{Deadlines, Shared};
 use crate::net::gate::Gate;
-use crate::net::limits::{Limiter, Limits};
+use crate::net::limits::Limiter;
 use crate::net::listener::{self, BindError};
 use crate::net::outbound::Outbound;
 use crate::net::shutdown::{Asked, GRACE, Shutdown, Signals, Stopped};
-use crate::net::tls::{self, Certificate, Tls};
+use crate::net::tls;
 use crate::net::{Counted, Counters};
-use crate::panel::Remote;
-use crate::queue::desk::Desk;
+use crate::panel::{Policy, Remote};
 use crate::store::{self, Store};
-use crate::trust::verify::Judge;
-use crate::wake::Wake;
+use crate::web::Sources;
 use crate::web::change::Changer;
-use crate::web::{Kept, Sources};
+use daemon::{Daemon, Lasting};
+use open::{judge, limits, open_resolver, open_store, open_tls, take_queue};
 
 /// Threads that run async work; it never blocks, so more would only wait for the same cores.
 const WORKERS: usize = 2;
@@ -62,10 +59,6 @@ const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Stack of every thread; only what is touched takes memory.
 const STACK_BYTES: usize = 1 << 20;
-
-/// How long a start waits for a command that has the store open, and how often it looks.
-const STORE_WAIT: Duration = Duration::from_secs(5);
-const STORE_RETRY: Duration = Duration::from_millis(100);
 
 /// How long blocking work may go on after everything else has ended.
 const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -103,6 +96,9 @@ pub enum Error {
         /// Why not.
         cause: io::Error,
     },
+    /// The configuration says something that cannot be.
+    #[error(transparent)]
+    Config(#[from] config::Error),
     /// The system refused threads or signals.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -146,14 +142,14 @@ pub type MakeHandler = fn(Context) -> Handler;
 
 /// Runs the daemon until a signal stops it. `ready` is told the addresses once every port is bound.
 pub fn run(
-    settings: &Settings,
+    written: Written,
     make_handler: MakeHandler,
     ready: impl FnOnce(&[Address]),
 ) -> Result<Stopped, Error> {
     // Whatever the daemon writes is its owner's business only.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = runtime()?;
-    let stopped = runtime.block_on(Box::pin(serve(settings, make_handler, ready)));
+    let stopped = runtime.block_on(Box::pin(serve(written, make_handler, ready)));
     runtime.shutdown_timeout(LAST_WAIT);
     stopped
 }
@@ -170,20 +166,31 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn serve(
-    settings: &Settings,
+    written: Written,
     make_handler: MakeHandler,
     ready: impl FnOnce(&[Address]),
 ) -> Result<Stopped, Error> {
     let mut signals = Signals::listen()?;
-    let app = App::start(settings, Clock::system(), make_handler).await?;
-    ready(app.addresses());
-    tell_init(NotifyState::Ready);
-    while signals.next().await == Asked::Reload {
-        app.reload();
+    let started = Daemon::start(written, None, Clock::system(), make_handler);
+    let mut daemon = Box::pin(started).await?;
+    ready(daemon.app().addresses());
+    tell_init(&[NotifyState::Ready]);
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => daemon.app().reload(),
+                Asked::Stop => break,
+            },
+            () = daemon.asked() => {
+                tell_reloading();
+                daemon = Box::pin(daemon.restart()).await?;
+                tell_init(&[NotifyState::Ready]);
+            }
+        }
     }
-    tell_init(NotifyState::Stopping);
+    tell_init(&[NotifyState::Stopping]);
     tracing::info!("stopping");
-    let stopped = app.stop(signals.stop()).await;
+    let stopped = daemon.stop(signals.stop()).await;
     tracing::info!(?stopped, "stopped");
     Ok(stopped)
 }
@@ -206,9 +213,21 @@ impl App {
         clock: Clock,
         make_handler: MakeHandler,
     ) -> Result<Self, Error> {
-        let counters = Counters::default();
-        let panel = panel::start(&settings.panel)?;
+        let panel = panel::start(&settings.panel, None)?;
         let store = open_store(settings, &clock).await?;
+        let lasting = Lasting::new(clock, make_handler);
+        Self::assemble(world, settings, store, panel, &lasting).await
+    }
+
+    /// Starts the services on an open store.
+    async fn assemble(
+        world: World,
+        settings: &Settings,
+        store: Store,
+        panel: panel::Started,
+        lasting: &Lasting,
+    ) -> Result<Self, Error> {
+        let (counters, clock) = (Counters::default(), lasting.clock.clone());
         let tally = Tally::default();
         let desk = take_queue(&store, settings, &tally, &clock).await?;
         let tls = Arc::new(open_tls(settings, &clock, &counters).await?);
@@ -230,10 +249,11 @@ impl App {
             resolver: world.resolver.clone(),
             outbound: world.outbound.clone(),
             settings: Arc::new(settings.clone()),
-            changer: Changer::new(Written::default(), store.clone(), Wake::none()),
-            kept: Kept::default(),
+            changer: Changer::new(lasting.written.clone(), store.clone(), lasting.restart()),
+            kept: lasting.kept.clone(),
         };
-        let bound = listener::bind(services::services(settings, &auth, sources))?;
+        let services = services::services(settings, &auth, sources);
+        let bound = listener::bind_again(services, &lasting.sockets)?;
         let control = Control::bind(&settings.data).map_err(|cause| Error::Control {
             path: settings.data.clone(),
             cause,
@@ -249,7 +269,7 @@ impl App {
         let shutdown = Shutdown::new();
         let addresses = bound.addresses();
         let panel = panel.follow((&store, &desk), settings, &shared, &shutdown);
-        let handler = make_handler(Context {
+        let handler = (lasting.make_handler)(Context {
             store: store.clone(),
             auth: Auth::new(store.clone()),
             settings: settings.clone(),
@@ -293,16 +313,24 @@ impl App {
 
     /// Stops in order. `hurry` cuts the grace period short.
     pub async fn stop(self, hurry: impl Future<Output = ()>) -> Stopped {
+        let (stopped, store, _) = self.rest(hurry).await;
+        daemon::close(store).await;
+        stopped
+    }
+
+    /// As [`App::stop`]; gives the store, settled, and what the panel knew.
+    async fn rest(self, hurry: impl Future<Output = ()>) -> (Stopped, Store, Policy) {
         let stopped = self.shutdown.stop(GRACE, hurry).await;
         let (store, shared, panel) = (self.store, self.shared, self.panel);
+        let (settling, remote) = (store.clone(), panel.clone());
         let closed = spawn_blocking(move || {
-            if let Err(error) = store.save_waiting(shared.clock.now()) {
+            if let Err(error) = settling.save_waiting(shared.clock.now()) {
                 tracing::warn!(%error, "whose mail waits was not saved");
             }
             drop(shared);
             // Dropping the last handle settles too, but a task that is stuck may hold another.
-            let settled = store.settle();
-            panel.darken();
+            let settled = settling.settle();
+            remote.darken();
             settled
         });
         match closed.await {
@@ -310,120 +338,20 @@ impl App {
             Ok(Err(error)) => tracing::error!(%error, "the store did not settle"),
             Err(_) => tracing::error!("closing the store panicked"),
         }
-        stopped
+        (stopped, store, panel.remember())
     }
 }
 
-fn limits(settings: &Settings) -> Limits {
-    let count = |max: u32| usize::try_from(max).unwrap_or(usize::MAX);
-    Limits {
-        connections_max: count(settings.limits.connections_max),
-        per_address_max: count(settings.limits.connections_per_address_max),
+/// The services stop and start again within the process.
+fn tell_reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell_init(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "cannot tell the service manager"),
     }
 }
 
-/// Opens the store, waiting a little for a command that has it open.
-async fn open_store(settings: &Settings, clock: &Clock) -> Result<Store, Error> {
-    make_private(&settings.data).map_err(|cause| Error::Data {
-        path: settings.data.clone(),
-        cause,
-    })?;
-    let begun = clock.now().mono;
-    loop {
-        match try_open(settings, clock).await {
-            Err(store::Error::InUse) if clock.now().mono.since(begun) < STORE_WAIT => {
-                sleep(STORE_RETRY).await;
-            }
-            Ok(store) => return Ok(store),
-            Err(cause) => {
-                return Err(Error::Store {
-                    path: settings.data.clone(),
-                    cause,
-                });
-            }
-        }
-    }
-}
-
-async fn try_open(settings: &Settings, clock: &Clock) -> store::Result<Store> {
-    let options = store_options(settings);
-    let (data, now) = (settings.data.clone(), clock.now());
-    let opened = spawn_blocking(move || Store::open(&data, &options, now));
-    opened
-        .await
-        .unwrap_or_else(|error| Err(store::Error::Fault(error.to_string())))
-}
-
-/// Mail between the box's own mailboxes needs no name servers, so that the box starts without them.
-fn open_resolver(settings: &Settings) -> Option<Resolver> {
-    let opened = Resolver::new(&settings.dns);
-    let tell = |error| tracing::error!(%error, "nothing can be asked of DNS until the next start");
-    opened.map_err(tell).ok()
-}
-
-fn judge(resolver: Option<&Resolver>, settings: &Settings) -> Judge {
-    let hostname = settings.hostname.clone();
-    match resolver {
-        Some(resolver) => Judge::new(resolver.clone(), hostname),
-        None => Judge::without_dns(hostname),
-    }
-}
-
-/// Opens the queue.
-async fn take_queue(
-    store: &Store,
-    settings: &Settings,
-    tally: &Tally,
-    clock: &Clock,
-) -> Result<Desk, Error> {
-    let (store, settings, tally) = (store.clone(), settings.clone(), tally.clone());
-    let (path, now) = (settings.data.clone(), clock.now());
-    let opened = spawn_blocking(move || open_desk(&store, &settings, &tally, now));
-    let opened = opened.await.map_err(io::Error::other)?;
-    opened.map_err(|cause| Error::Store { path, cause })
-}
-
-/// Directory of authority, keys and certificates.
-fn tls_directory(settings: &Settings) -> PathBuf {
-    settings.data.join("tls")
-}
-
-async fn open_tls(settings: &Settings, clock: &Clock, counters: &Counters) -> Result<Tls, Error> {
-    let directory = tls_directory(settings);
-    let subject = services::subject(settings);
-    let certificate = match &settings.tls {
-        TlsSource::SelfMade => {
-            make_private(&directory).map_err(|cause| Error::Data {
-                path: directory.clone(),
-                cause,
-            })?;
-            match acme::kept(settings) {
-                Some(kept) => Certificate::Known {
-                    directory,
-                    subject,
-                    certificate: kept.certificate_path(),
-                    key: kept.key_path(),
-                },
-                None => Certificate::Made { directory, subject },
-            }
-        }
-        TlsSource::Files { certificate, key } => Certificate::Given {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        },
-    };
-    let (now, counters) = (clock.now(), counters.clone());
-    let opened = spawn_blocking(move || Tls::open(certificate, now, counters));
-    Ok(opened.await.map_err(io::Error::other)??)
-}
-
-/// A directory for its owner only, made if it is missing.
-fn make_private(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn tell_init(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+fn tell_init(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "cannot tell the service manager");
     }
 }

@@ -8,7 +8,6 @@ use heimpost::app::{self, Address};
 use heimpost::cli::args::{Arguments, Command, Task};
 use heimpost::cli::{Failure, Output, Progress, backup, connect, panel};
 use heimpost::clock::Clock;
-use heimpost::config::Settings;
 use heimpost::config::stored::Written;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
@@ -31,19 +30,19 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = written.alone().map_err(|e| Failure::Usage(e.to_string()))?;
     let clock = Clock::system();
     match arguments.command.unwrap_or(Command::Serve).into_task()? {
-        Task::Serve => serve(&settings),
+        Task::Serve => serve(written),
         Task::Restore(dir) => {
             say_with(|terminal| backup::restore(&dir, &settings, &clock, terminal))
         }
         Task::PanelDark => panel::dark(&settings),
         Task::Operation(operation) => {
-            say_with(|terminal| connect::run(&operation, &settings, &clock, terminal))
+            say_with(|terminal| connect::run_written(&operation, &written, &clock, terminal))
         }
     }
 }
 
 /// Runs the daemon until a signal stops it.
-fn serve(settings: &Settings) -> Result<(), Failure> {
+fn serve(written: Written) -> Result<(), Failure> {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .with_env_var("HEIMPOST_LOG")
@@ -53,7 +52,7 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    app::run(settings, connect::handler, say_ready)
+    app::run(written, connect::handler, say_ready)
         .map(|_| ())
         .map_err(|e| Failure::Failed(e.to_string()))
 }

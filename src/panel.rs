@@ -152,6 +152,14 @@ struct Acknowledged {
     until: Mono,
 }
 
+/// The setup window, while it is open.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// Which one it is since the start of the process.
+    number: u64,
+    until: Mono,
+}
+
 /// The state of the panel.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -160,7 +168,9 @@ pub struct Policy {
     trouble: Option<Trouble>,
     work: Work,
     acknowledged: Option<Acknowledged>,
-    setup_until: Option<Mono>,
+    setup: Option<Window>,
+    /// Setup windows so far.
+    windows: u64,
 }
 
 impl Policy {
@@ -172,7 +182,19 @@ impl Policy {
             trouble: None,
             work: Work::Turning,
             acknowledged: None,
-            setup_until: None,
+            setup: None,
+            windows: 0,
+        }
+    }
+
+    /// Of a box that starts again, and knows what it was told before.
+    #[must_use]
+    pub fn again(&self, manner: Manner) -> Self {
+        Self {
+            acknowledged: self.acknowledged,
+            setup: self.setup,
+            windows: self.windows,
+            ..Self::new(manner)
         }
     }
 
@@ -199,7 +221,7 @@ impl Policy {
             Press::Hold if self.begin_room() => Action::MakeRoom,
             Press::Hold => Action::AlreadyBusy,
             Press::Long => {
-                self.setup_until = Some(now + SETUP_FOR);
+                self.open_setup(now + SETUP_FOR);
                 Action::SetupOpened
             }
         }
@@ -208,13 +230,14 @@ impl Policy {
     /// Forgets what is over at `now`.
     pub fn handle_timeout(&mut self, now: Mono) {
         self.acknowledged = self.acknowledged.filter(|held| now < held.until);
-        self.setup_until = self.setup_until.filter(|until| now < *until);
+        self.setup = self.setup.filter(|window| now < window.until);
     }
 
     /// When to call [`Self::handle_timeout`] at the latest.
     pub fn poll_timeout(&self) -> Option<Mono> {
         let quiet = self.acknowledged.map(|held| held.until);
-        quiet.into_iter().chain(self.setup_until).min()
+        let setup = self.setup.map(|window| window.until);
+        quiet.into_iter().chain(setup).min()
     }
 
     /// The store is being opened or closed.
@@ -245,7 +268,34 @@ impl Policy {
 
     /// Whether somebody has proved to stand before the box.
     pub fn setup_is_open(&self) -> bool {
-        self.setup_until.is_some()
+        self.setup.is_some()
+    }
+
+    /// Opens the setup window, a new one even if there is one.
+    pub fn open_setup(&mut self, until: Mono) {
+        self.windows += 1;
+        self.setup = Some(Window {
+            number: self.windows,
+            until,
+        });
+    }
+
+    /// Which setup window is open at `now`, if any.
+    pub fn setup_window(&self, now: Mono) -> Option<u64> {
+        let window = self.setup.filter(|window| now < window.until);
+        window.map(|window| window.number)
+    }
+
+    /// Keeps the setup window open until then, if not for longer.
+    pub fn extend_setup(&mut self, until: Mono) {
+        if let Some(window) = &mut self.setup {
+            window.until = window.until.max(until);
+        }
+    }
+
+    /// Closes the setup window.
+    pub fn close_setup(&mut self) {
+        self.setup = None;
     }
 
     /// What the LED shows.
@@ -292,7 +342,7 @@ impl Policy {
 
     fn condition(&self) -> Condition {
         let busy = (self.work != Work::Usual).then_some(Condition::Busy);
-        let setup = self.setup_until.map(|_| Condition::Setup);
+        let setup = self.setup.map(|_| Condition::Setup);
         let passing = busy.max(setup).unwrap_or(Condition::Fine);
         self.lasting().max(passing)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::tls_directory;
+use super::open::tls_directory;
 use crate::config::{Settings, TlsSource};
 use crate::dns::Resolver;
 use crate::net::acme::kept::Kept;

@@ -41,8 +41,8 @@ pub(super) struct Started {
     events: UnboundedReceiver<Event>,
 }
 
-/// Starts LED and button.
-pub(super) fn start(settings: &PanelSettings) -> io::Result<Started> {
+/// Starts LED and button; `before` is what the panel before this one knew.
+pub(super) fn start(settings: &PanelSettings, before: Option<&Policy>) -> io::Result<Started> {
     let (sender, events) = unbounded_channel();
     let on_event = Box::new(move |event| {
         if sender.send(event).is_err() {
@@ -55,8 +55,9 @@ pub(super) fn start(settings: &PanelSettings) -> io::Result<Started> {
     } else {
         Manner::Plain
     };
+    let policy = before.map_or_else(|| Policy::new(manner), |before| before.again(manner));
     Ok(Started {
-        remote: Remote::new(board, Policy::new(manner)),
+        remote: Remote::new(board, policy),
         events,
     })
 }
@@ -65,6 +66,12 @@ impl Started {
     /// How pages and commands reach it.
     pub(super) fn remote(&self) -> Remote {
         self.remote.clone()
+    }
+
+    /// Makes it dark before it has shown anything but that.
+    pub(super) async fn close(self) {
+        self.remote.close();
+        darken(self.remote).await;
     }
 
     /// Shows the state of this store from now on, until the daemon stops.
@@ -92,6 +99,13 @@ impl Started {
         };
         tokio::spawn(follower.run(self.events));
         self.remote
+    }
+}
+
+/// Makes the LED dark.
+pub(super) async fn darken(remote: Remote) {
+    if spawn_blocking(move || remote.darken()).await.is_err() {
+        tracing::error!("making the LED dark panicked");
     }
 }
 

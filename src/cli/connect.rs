@@ -11,8 +11,10 @@ use super::{Context, Failure, Frame, Operation, Output, Progress, Result, execut
 use crate::auth::Auth;
 use crate::clock::{Clock, Now};
 use crate::config::Settings;
+use crate::config::stored::Written;
 use crate::delivery::route::Router;
 use crate::maillog::Tally;
+use crate::manage::settings::in_force;
 use crate::net::control::{self, Connection, Handler, Replies};
 use crate::queue::desk::{self, Desk};
 use crate::queue::routes::Routes;
@@ -25,10 +27,31 @@ const STORE_LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long it waits between two tries.
 const STORE_LOCK_RETRY: Duration = Duration::from_millis(50);
 
-/// Runs `operation` where the store is.
+/// Runs `operation` where the store is, with these settings.
 pub fn run(
     operation: &Operation,
     settings: &Settings,
+    clock: &Clock,
+    output: &mut dyn Output,
+) -> Result<()> {
+    run_with(operation, (settings, None), clock, output)
+}
+
+/// Runs `operation` where the store is, with the owner's settings laid under what was written.
+pub fn run_written(
+    operation: &Operation,
+    written: &Written,
+    clock: &Clock,
+    output: &mut dyn Output,
+) -> Result<()> {
+    let alone = written.alone();
+    let alone = alone.map_err(|error| Failure::Usage(error.to_string()))?;
+    run_with(operation, (&alone, Some(written)), clock, output)
+}
+
+fn run_with(
+    operation: &Operation,
+    (settings, written): (&Settings, Option<&Written>),
     clock: &Clock,
     output: &mut dyn Output,
 ) -> Result<()> {
@@ -49,7 +72,7 @@ pub fn run(
             settings.data.display()
         )));
     }
-    let context = open(operation, settings, clock)?;
+    let context = open(operation, (settings, written), clock)?;
     execute(operation, &context, output)
 }
 
@@ -168,19 +191,32 @@ fn take(line: &str, output: &mut dyn Output) -> Option<Result<()>> {
     said.err().map(|error| Err(error.into()))
 }
 
-fn open(operation: &Operation, settings: &Settings, clock: &Clock) -> Result<Context> {
+fn open(
+    operation: &Operation,
+    (settings, written): (&Settings, Option<&Written>),
+    clock: &Clock,
+) -> Result<Context> {
     if !operation.creates_store() && !Store::exists(&settings.data) {
         return Err(Failure::failed(format!(
             "there is no store in {}; `heimpost serve` or `heimpost account add` makes one",
             settings.data.display()
         )));
     }
-    let store = open_waiting(settings, clock)?;
+    let mut store = open_waiting(settings, clock)?;
+    let mut settings = settings.clone();
+    if let Some(written) = written {
+        let alone = store_options(&settings);
+        settings = in_force(written, &settings, &store)?.settings;
+        if store_options(&settings) != alone {
+            drop(store);
+            store = open_waiting(&settings, clock)?;
+        }
+    }
     let auth = Auth::new(store.clone());
     Ok(Context {
         store,
         auth,
-        settings: settings.clone(),
+        settings,
         clock: clock.clone(),
         panel: None,
         desk: None,

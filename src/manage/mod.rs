@@ -6,3 +6,4 @@ pub mod backup;
 pub mod device;
 pub mod room;
 pub mod survey;
+pub mod settings;

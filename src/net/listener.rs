@@ -4,12 +4,13 @@
 //! not half-serve. Over a limit the peer hears a short refusal in its protocol's words. When accepting itself fails
 //! (no file descriptors), the listener waits and tries again.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -96,8 +97,23 @@ pub struct BindError {
 #[derive(Debug)]
 pub struct Bound(Vec<(Arc<Service>, TcpListener, SocketAddr)>);
 
+/// Listening sockets that outlive their services: whoever connects between two starts waits, and is not refused. Clones
+/// are the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Sockets(Arc<Mutex<BTreeMap<Place, std::net::TcpListener>>>);
+
+/// A service's name and an address as the configuration has it.
+type Place = (&'static str, SocketAddr);
+
 /// Binds every address of every service.
 pub fn bind(services: Vec<Service>) -> Result<Bound, BindError> {
+    bind_again(services, &Sockets::default())
+}
+
+/// Binds every address of every service, with the sockets of before where there are some; others are closed.
+pub fn bind_again(services: Vec<Service>, sockets: &Sockets) -> Result<Bound, BindError> {
+    let mut kept = sockets.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut before = std::mem::take(&mut *kept);
     let mut bound = Vec::new();
     for service in services.into_iter().map(Arc::new) {
         for &address in &service.addresses {
@@ -106,7 +122,12 @@ pub fn bind(services: Vec<Service>) -> Result<Bound, BindError> {
                 address,
                 cause,
             };
-            let listener = listen(address).map_err(failed)?;
+            let place = (service.name, address);
+            let socket = before.remove(&place).map_or_else(|| open(address), Ok);
+            let socket = socket.map_err(failed)?;
+            let listener = socket.try_clone().and_then(TcpListener::from_std);
+            let listener = listener.map_err(failed)?;
+            kept.insert(place, socket);
             let actual = listener.local_addr().map_err(failed)?;
             bound.push((Arc::clone(&service), listener, actual));
         }
@@ -273,7 +294,7 @@ async fn begin(
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn open(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -285,7 +306,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
     }
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG)?.into_std()
 }
 
 fn tune(stream: &TcpStream) -> io::Result<()> {

@@ -73,6 +73,11 @@ impl Remote {
         self.policy().view()
     }
 
+    /// What the policy knows now, for a panel that comes after this one.
+    pub fn remember(&self) -> Policy {
+        self.policy().clone()
+    }
+
     /// Whether somebody has proved to stand before the box.
     pub fn setup_is_open(&self) -> bool {
         self.policy().setup_is_open()

@@ -111,7 +111,7 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// How to run a store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Most bytes that all files together may take, or `None` for the whole card.
     pub capacity_bytes_max: Option<u64>,

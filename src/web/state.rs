@@ -2,7 +2,7 @@
 //!
 //! A page never blocks an async thread, and a panic while a page is made is that request's alone.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -84,6 +84,21 @@ pub struct Kept {
     pub jobs: Jobs,
     /// What people's mail consists of.
     pub surveys: Surveys,
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl Kept {
+    /// Why the settings made on the page do not hold, if they do not.
+    pub fn settings_trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that.
+    pub fn note_settings_trouble(&self, trouble: Option<String>) {
+        let noted = self.trouble.lock();
+        *noted.unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
 }
 
 /// The state of all handlers.

@@ -23,6 +23,10 @@ pub struct BlobReader {
     volumes: Arc<Volumes>,
     blob: u64,
     header: Header,
+    /// The volume where it was found last.
+    place: Option<u32>,
+    /// The first frame as stored, until it is read: nearly every reader begins there, so it comes with the header.
+    first: Option<Vec<u8>>,
     /// The frame read last, by number.
     frame: Option<(u64, Vec<u8>)>,
 }
@@ -39,14 +43,18 @@ impl BlobReader {
                 digest: [0; 16],
                 stored_bytes: 0,
             },
+            place: None,
+            first: None,
             frame: None,
         };
-        reader.header = reader
+        let (header, first) = reader
             .look_up(
-                |staged| staged.header().map(Some),
-                |volumes, place, blob| volumes.get(place).header(blob),
+                |staged| Ok(Some((staged.header()?, staged.frame(0)?))),
+                |volumes, place, blob| volumes.get(place).header_and_first(blob),
             )?
             .ok_or(Error::NotFound("blob"))?;
+        reader.header = header;
+        reader.first = first;
         Ok(reader)
     }
 
@@ -82,27 +90,40 @@ impl BlobReader {
 
     fn load(&mut self, number: u64) -> Result<&[u8]> {
         if !matches!(&self.frame, Some((loaded, _)) if *loaded == number) {
-            let piece = usize::try_from(number).map_err(Error::io)?;
-            let frame = self.look_up(
-                |staged| staged.frames().nth(piece).transpose().map(own),
-                |volumes, place, blob| {
-                    let number = u32::try_from(number).map_err(Error::io)?;
-                    let frame = volumes.get(place).frame(blob, number)?;
-                    Ok((!frame.is_empty()).then_some(frame))
-                },
-            )?;
-            let frame = frame.ok_or(Error::NotFound("blob"))?;
-            self.frame = Some((number, frames::decode(&frame)?));
+            let stored = match self.first.take() {
+                Some(first) if number == 0 => first,
+                _ => self.stored_frame(number)?,
+            };
+            self.frame = Some((number, frames::decode(&stored)?));
         }
         Ok(self.frame.as_ref().map_or(&[], |(_, bytes)| bytes))
     }
 
-    /// Finds the blob in the stage or in its volume. It may move between the two looks: then it looks again.
+    fn stored_frame(&mut self, number: u64) -> Result<Vec<u8>> {
+        let piece = usize::try_from(number).map_err(Error::io)?;
+        let frame = self.look_up(
+            |staged| staged.frame(piece),
+            |volumes, place, blob| {
+                let number = u32::try_from(number).map_err(Error::io)?;
+                volumes.get(place).frame(blob, number)
+            },
+        )?;
+        frame.ok_or(Error::NotFound("blob"))
+    }
+
+    /// Finds the blob in the volume where it was last, or in the stage or the volume that the index names. It may move
+    /// between the two looks: then it looks again.
     fn look_up<T>(
-        &self,
+        &mut self,
         in_stage: impl Fn(&Staged) -> Result<Option<T>>,
         in_volume: impl Fn(&Volumes, u32, u64) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
+        if let Some(place) = self.place.take()
+            && let Ok(Some(found)) = in_volume(&self.volumes, place, self.blob)
+        {
+            self.place = Some(place);
+            return Ok(Some(found));
+        }
         let mut result = Ok(None);
         let mut place = None;
         for _ in 0..TRIES_MAX {
@@ -113,14 +134,15 @@ impl BlobReader {
             let place_before = place;
             place = blob::place(&snapshot, self.blob)?;
             drop(snapshot);
-            let Some(place) = place else {
+            let Some(found) = place else {
                 return Ok(None);
             };
-            if place_before == Some(place) {
+            if place_before == place {
                 break;
             }
-            result = in_volume(&self.volumes, place, self.blob);
+            result = in_volume(&self.volumes, found, self.blob);
             if matches!(result, Ok(Some(_))) {
+                self.place = place;
                 break;
             }
         }
@@ -132,8 +154,4 @@ impl Drop for BlobReader {
     fn drop(&mut self) {
         self.index.pins.unpin(self.blob);
     }
-}
-
-fn own(frame: Option<&[u8]>) -> Option<Vec<u8>> {
-    frame.map(<[u8]>::to_vec)
 }

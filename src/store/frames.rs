@@ -5,6 +5,12 @@
 //! database as *pieces*, cut by [`cut`] so that each value nearly fills its power-of-two page: redb gives a value
 //! the next power of two in pages, and one value per frame would waste up to half.
 
+use std::cell::RefCell;
+use std::io;
+
+use zstd::bulk::Decompressor;
+use zstd::zstd_safe::get_frame_content_size;
+
 use super::{Error, Result};
 
 /// Plain bytes in a frame. With its coding byte an incompressible one is just below the largest piece.
@@ -19,6 +25,11 @@ const LEVEL: i32 = 3;
 
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
+
+// Making one costs more than the frame of a short mail. It remembers nothing from one frame to the next.
+thread_local! {
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// Compresses frames, keeping zstd's working memory between them.
 pub(super) struct Encoder(zstd::bulk::Compressor<'static>);
@@ -55,9 +66,23 @@ impl Encoder {
 pub(super) fn decode(frame: &[u8]) -> Result<Vec<u8>> {
     match frame.split_first() {
         Some((&RAW, data)) => Ok(data.to_vec()),
-        Some((&ZSTD, data)) => zstd::bulk::decompress(data, FRAME_BYTES).map_err(Error::io),
+        Some((&ZSTD, data)) => decompress(data).map_err(Error::io),
         _ => Err(Error::Fault("blob frame of unknown coding".into())),
     }
+}
+
+fn decompress(data: &[u8]) -> io::Result<Vec<u8>> {
+    // zstd writes it into every frame; room for more is only asked for where it is missing.
+    let bytes = get_frame_content_size(data).ok().flatten();
+    let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
+    let room = bytes.map_or(FRAME_BYTES, |bytes| bytes.min(FRAME_BYTES));
+    DECOMPRESSOR.with_borrow_mut(|decompressor| {
+        let decompressor = match decompressor {
+            Some(decompressor) => decompressor,
+            None => decompressor.insert(Decompressor::new()?),
+        };
+        decompressor.decompress(data, room)
+    })
 }
 
 /// Cuts `data` by the ladder. What nearly fills a rung is not cut. The last piece is what no rung fits and may be small.

@@ -106,6 +106,12 @@ impl Staged {
         })
     }
 
+    /// One of its encoded frames, if it has that many.
+    pub(super) fn frame(&self, number: usize) -> Result<Option<Vec<u8>>> {
+        let frame = self.frames().nth(number).transpose()?;
+        Ok(frame.map(<[u8]>::to_vec))
+    }
+
     /// Its encoded frames, in order. One that is cut short ends the row with an error.
     pub(super) fn frames(&self) -> impl Iterator<Item = Result<&[u8]>> {
         let mut rest = self.0.get(HEADER_BYTES..).unwrap_or_default();

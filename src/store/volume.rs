@@ -222,29 +222,20 @@ impl Volume {
         op(&txn)
     }
 
-    /// What is known of a blob, if it is here.
-    pub(super) fn header(&self, blob: u64) -> Result<Option<Header>> {
+    /// What is known of a blob, if it is here, and its first frame, if it has any.
+    pub(super) fn header_and_first(&self, blob: u64) -> Result<Option<(Header, Option<Vec<u8>>)>> {
         self.read(|txn| {
             let row = txn.open_table(BLOBS)?.get(blob)?;
-            Ok(row.map(|row| header(row.value())))
+            let Some(header) = row.map(|row| header(row.value())) else {
+                return Ok(None);
+            };
+            Ok(Some((header, frame(txn, blob, 0)?)))
         })
     }
 
-    /// An encoded frame of a blob; empty if it is not here.
-    pub(super) fn frame(&self, blob: u64, number: u32) -> Result<Vec<u8>> {
-        self.read(|txn| {
-            let mut frame = Vec::new();
-            for row in txn
-                .open_table(PIECES)?
-                .range((blob, number * 8)..=(blob, number * 8 + 7))?
-            {
-                frame.extend_from_slice(row?.1.value());
-            }
-            if let Some(tail) = txn.open_table(TAILS)?.get((blob, number))? {
-                frame.extend_from_slice(tail.value());
-            }
-            Ok(frame)
-        })
+    /// An encoded frame of a blob, if it is here.
+    pub(super) fn frame(&self, blob: u64, number: u32) -> Result<Option<Vec<u8>>> {
+        self.read(|txn| frame(txn, blob, number))
     }
 
     /// Copies a whole blob into another volume.
@@ -467,4 +458,16 @@ fn builder(cache_bytes: usize) -> Builder {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn frame(txn: &ReadTransaction, blob: u64, number: u32) -> Result<Option<Vec<u8>>> {
+    let mut frame = Vec::new();
+    let pieces = (blob, number * 8)..=(blob, number * 8 + 7);
+    for row in txn.open_table(PIECES)?.range(pieces)? {
+        frame.extend_from_slice(row?.1.value());
+    }
+    if let Some(tail) = txn.open_table(TAILS)?.get((blob, number))? {
+        frame.extend_from_slice(tail.value());
+    }
+    Ok((!frame.is_empty()).then_some(frame))
 }

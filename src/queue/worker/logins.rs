@@ -23,7 +23,7 @@ use crate::maillog;
 use crate::queue::presets::Preset;
 use crate::queue::relay::{Login, Password};
 use crate::sasl::NONCE_BYTES;
-use crate::sasl::client::Credentials;
+use crate::sasl::client::{ClientFailure, Credentials};
 use crate::smtp::client::Event;
 use crate::smtp::client::outcome::{Ended, LoginError, LoginFailure};
 use crate::smtp::client::reply::Class;
@@ -131,7 +131,11 @@ impl Turn {
     fn fault(&self, denial: Denial) -> Fault {
         match denial {
             Denial::Chance(words) => Fault::NoLogin(words),
-            Denial::NotBegun(error) => Fault::Login(self.words(&error.to_string())),
+            Denial::NotBegun(error @ LoginError::Client(ClientFailure::Credentials)) => {
+                Fault::Login(self.words(&error.to_string()))
+            }
+            // The password was not looked at, so nothing is known against it.
+            Denial::NotBegun(error) => Fault::NoLogin(self.words(&error.to_string())),
             Denial::Failed(LoginFailure::Refused(reply)) if reply.class() == Class::Permanent => {
                 Fault::Login(self.words(&reply.to_string()))
             }

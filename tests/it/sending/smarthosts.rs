@@ -154,6 +154,29 @@ async fn the_password_is_for_the_right_host_only() {
 }
 
 #[tokio::test]
+async fn a_host_that_offers_no_login_for_once_has_refused_no_password() {
+    let none = "TLS\nS: 220 relay.test\nC: EHLO\nS: 250 relay.test";
+    let right = format!(
+        "{}C: AUTH PLAIN {RIGHT}\nS: 235 ok\n{TAKE}",
+        offering("PLAIN")
+    );
+    let world = World::new();
+    let (host, house) = world
+        .start("relay.test", RelayTls::Implicit, &[none, &right])
+        .await;
+    house.send(mail(&["ben@far.test"])).await;
+    let tried = house.until_tried(1).await;
+    assert!(
+        tried.starts_with("4.7.8 relay.test login as anna"),
+        "{tried}"
+    );
+    house.wish_for_all().await;
+    house.until_empty().await;
+    house.stop().await;
+    host.end().await;
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_tried_once() {
     let wrong = format!(
         "{}C: AUTH PLAIN {WRONG}\nS: 535 5.7.8 no",

@@ -260,7 +260,7 @@ impl App {
         })?;
         let shared = Shared {
             gate,
-            judge: judge(world.resolver.as_ref(), settings),
+            judge: judge(world.resolver.as_ref(), settings, &clock),
             clock: clock.clone(),
             tls,
             counters: counters.clone(),

@@ -73,10 +73,10 @@ pub(super) fn open_resolver(settings: &Settings) -> Option<Resolver> {
     opened.map_err(tell).ok()
 }
 
-pub(super) fn judge(resolver: Option<&Resolver>, settings: &Settings) -> Judge {
+pub(super) fn judge(resolver: Option<&Resolver>, settings: &Settings, clock: &Clock) -> Judge {
     let hostname = settings.hostname.clone();
     match resolver {
-        Some(resolver) => Judge::new(resolver.clone(), hostname),
+        Some(resolver) => Judge::new(resolver.clone(), hostname, clock.clone()),
         None => Judge::without_dns(hostname),
     }
 }

@@ -5,5 +5,5 @@ pub mod alias;
 pub mod backup;
 pub mod device;
 pub mod room;
-pub mod survey;
 pub mod settings;
+pub mod survey;

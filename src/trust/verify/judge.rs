@@ -1,6 +1,8 @@
 //! Asks DNS about a mail and says what came of it. The only async part; it always answers.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mail_auth::common::crypto::Algorithm;
 use mail_auth::dkim::{DkimError, Signature};
@@ -13,10 +15,12 @@ use mail_auth::{
 };
 use tokio::time::timeout;
 
+use super::outage::{Heard, Outage, Patience};
 use super::{
-    Digested, Dkim, Dmarc, Identity, Outcome, POLICY_WAIT_MAX, PROOF_WAIT_MAX, Policy, Request,
-    Spf, Verdict,
+    AWAY_WAIT_MAX, Digested, Dkim, Dmarc, Identity, Outcome, POLICY_WAIT_MAX, PROOF_WAIT_MAX,
+    Policy, Request, Spf, Verdict,
 };
+use crate::clock::Clock;
 use crate::dns::Resolver;
 use crate::mail::address::Domain;
 
@@ -31,15 +35,49 @@ const TAG_CHARACTERS: usize = 8;
 pub struct Judge {
     resolver: Option<Resolver>,
     hostname: Domain,
+    clock: Clock,
+    waits: Waits,
+    /// Of all clones.
+    outage: Arc<Mutex<Outage>>,
+}
+
+/// Longest waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// For SPF and keys.
+    pub(super) proof: Duration,
+    /// The same, while DNS is away; and for the policy after nothing was answered.
+    pub(super) away: Duration,
+    /// For the policy.
+    pub(super) policy: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            proof: PROOF_WAIT_MAX,
+            away: AWAY_WAIT_MAX,
+            policy: POLICY_WAIT_MAX,
+        }
+    }
 }
 
 impl Judge {
     /// One that asks on behalf of `hostname`.
-    pub fn new(resolver: Resolver, hostname: Domain) -> Self {
+    pub fn new(resolver: Resolver, hostname: Domain, clock: Clock) -> Self {
         Self {
             resolver: Some(resolver),
             hostname,
+            clock,
+            waits: Waits::default(),
+            outage: Arc::default(),
         }
+    }
+
+    /// The same with other waits.
+    #[cfg(test)]
+    pub(super) fn waiting(self, waits: Waits) -> Self {
+        Self { waits, ..self }
     }
 
     /// One without name servers: nothing can be checked.
@@ -47,6 +85,9 @@ impl Judge {
         Self {
             resolver: None,
             hostname,
+            clock: Clock::system(),
+            waits: Waits::default(),
+            outage: Arc::default(),
         }
     }
 
@@ -57,50 +98,65 @@ impl Judge {
         let Some(Ok(authenticator)) = authenticator else {
             return unavailable;
         };
-        let hostname = self.hostname.clone();
+        let court = self.clone();
         // A task of its own, so that a panic over what strangers wrote ends nothing else.
-        let case = async move { judge(&authenticator, &hostname, &request).await };
+        let case = async move { court.hear(&authenticator, &request).await };
         tokio::spawn(case).await.unwrap_or_else(|error| {
             tracing::error!(%error, "judging a mail panicked");
             unavailable
         })
+    }
+
+    async fn hear(&self, authenticator: &MessageAuthenticator, request: &Request) -> Verdict {
+        let patience = self.outage().patience(self.clock.now().mono);
+        let wait = match patience {
+            Patience::Usual => self.waits.proof,
+            Patience::Short => self.waits.away,
+        };
+        let identity = request.identity();
+        let (message, mut dkim) = prepare(&request.message);
+        let spf = ask_spf(authenticator, (&self.hostname, wait), request, &identity);
+        let signatures = ask_dkim(authenticator, &message, wait);
+        let (spf, signatures) = Box::pin(async { tokio::join!(spf, signatures) }).await;
+        let parameters = DmarcParameters::new(&message, &signatures, identity.domain(), &spf);
+        let proved = heard(&spf, &signatures);
+        let wait = match proved {
+            Heard::Something => self.waits.policy,
+            Heard::Nothing => self.waits.away,
+        };
+        let asked = timeout(wait, authenticator.verify_dmarc(parameters));
+        let dmarc = Box::pin(asked).await.map_or_else(
+            |_| Dmarc {
+                outcome: Outcome::TempError,
+                domain: author_domain(&message),
+                policy: Policy::None,
+            },
+            |output| dmarc_of(&output),
+        );
+        let heard = match dmarc.outcome {
+            Outcome::TempError => proved,
+            _ => Heard::Something,
+        };
+        self.outage().note(patience, heard, self.clock.now().mono);
+        dkim.splice(0..0, signatures.iter().map(dkim_of));
+        Verdict {
+            spf: Spf {
+                outcome: spf_outcome(spf.result()),
+                identity,
+            },
+            dkim,
+            dmarc,
+        }
+    }
+
+    fn outage(&self) -> MutexGuard<'_, Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Judge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Judge").finish_non_exhaustive()
-    }
-}
-
-async fn judge(
-    authenticator: &MessageAuthenticator,
-    hostname: &Domain,
-    request: &Request,
-) -> Verdict {
-    let identity = request.identity();
-    let (message, mut dkim) = prepare(&request.message);
-    let spf = ask_spf(authenticator, hostname, request, &identity);
-    let signatures = ask_dkim(authenticator, &message);
-    let (spf, signatures) = Box::pin(async { tokio::join!(spf, signatures) }).await;
-    let parameters = DmarcParameters::new(&message, &signatures, identity.domain(), &spf);
-    let policy = timeout(POLICY_WAIT_MAX, authenticator.verify_dmarc(parameters));
-    let dmarc = match Box::pin(policy).await {
-        Ok(output) => dmarc_of(&output),
-        Err(_) => Dmarc {
-            outcome: Outcome::TempError,
-            domain: author_domain(&message),
-            policy: Policy::None,
-        },
-    };
-    dkim.splice(0..0, signatures.iter().map(dkim_of));
-    Verdict {
-        spf: Spf {
-            outcome: spf_outcome(spf.result()),
-            identity,
-        },
-        dkim,
-        dmarc,
     }
 }
 
@@ -144,7 +200,7 @@ fn prepare(digested: &Digested) -> (AuthenticatedMessage<'_>, Vec<Dkim>) {
 
 async fn ask_spf(
     authenticator: &MessageAuthenticator,
-    hostname: &Domain,
+    (hostname, wait): (&Domain, Duration),
     request: &Request,
     identity: &Identity,
 ) -> SpfOutput {
@@ -156,7 +212,7 @@ async fn ask_spf(
         // RFC 7208 2.4
         None => SpfParameters::verify_ehlo(peer, helo, host),
     };
-    let asked = timeout(PROOF_WAIT_MAX, authenticator.verify_spf(parameters));
+    let asked = timeout(wait, authenticator.verify_spf(parameters));
     Box::pin(asked).await.unwrap_or_else(|_| {
         SpfOutput::new(identity.domain().to_owned()).with_result(SpfResult::TempError)
     })
@@ -165,8 +221,9 @@ async fn ask_spf(
 async fn ask_dkim<'m>(
     authenticator: &MessageAuthenticator,
     message: &'m AuthenticatedMessage<'m>,
+    wait: Duration,
 ) -> Vec<DkimOutput<'m>> {
-    let asked = timeout(PROOF_WAIT_MAX, authenticator.verify_dkim(message));
+    let asked = timeout(wait, authenticator.verify_dkim(message));
     Box::pin(asked).await.unwrap_or_else(|_| {
         let late = || Error::Dns(DnsError::Resolver("no answer in time".to_owned()));
         let headers = message.dkim_headers.iter();
@@ -252,6 +309,17 @@ fn dmarc_of(output: &DmarcOutput) -> Dmarc {
             dmarc::Policy::Quarantine => Policy::Quarantine,
             dmarc::Policy::None | dmarc::Policy::Unspecified => Policy::None,
         },
+    }
+}
+
+/// Whether DNS has answered for SPF or a signature: SPF asks one of each mail, DKIM one for each signature.
+fn heard(spf: &SpfOutput, signatures: &[DkimOutput<'_>]) -> Heard {
+    let has_key =
+        |output: &DkimOutput<'_>| matches!(output.result(), DkimResult::Pass | DkimResult::Fail(_));
+    if spf.result() != SpfResult::TempError || signatures.iter().any(has_key) {
+        Heard::Something
+    } else {
+        Heard::Nothing
     }
 }
 

@@ -2,11 +2,12 @@
 //! RFC 8463), and does either speak for the domain in From (DMARC, RFC 7489, RFC 9989)?
 //!
 //! [`Digest`] takes in what must be known of a message while it streams by; [`Judge`] asks DNS and answers within
-//! [`WAIT_MAX`], whatever happens; [`Verdict`] is what came of it. Trouble of ours or of DNS is `temperror` and is never
+//! [`WAIT_MAX`], whatever happens, and sooner while DNS is [`AWAY`]; [`Verdict`] is what came of it. Trouble of ours or of DNS is `temperror` and is never
 //! held against a mail. SHA-1 (RFC 8301) and signatures of a part of the body (`l=`) prove nothing.
 
 mod digest;
 mod judge;
+mod outage;
 mod results;
 #[cfg(test)]
 pub(super) mod tests;
@@ -18,12 +19,16 @@ use crate::mail::address::ReversePath;
 
 pub use digest::{Digest, Digested, HEADER_BYTES_MAX};
 pub use judge::{Judge, SIGNATURES_MAX};
+pub use outage::AWAY;
 
 /// Longest wait for SPF, and for the keys of all signatures.
 pub const PROOF_WAIT_MAX: Duration = Duration::from_secs(12);
 
 /// Longest wait for the policy of the domain in From, after that.
 pub const POLICY_WAIT_MAX: Duration = Duration::from_secs(8);
+
+/// Longest wait for SPF and keys while DNS is away, and for a policy after nothing else was answered.
+pub const AWAY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Longest that a mail waits for its verdict.
 pub const WAIT_MAX: Duration = PROOF_WAIT_MAX.saturating_add(POLICY_WAIT_MAX);

@@ -1,7 +1,11 @@
 //! Mails judged against a zone.
 
+use std::net::UdpSocket;
+
+use super::judge::Waits;
 use super::*;
-use crate::dns::Resolver;
+use crate::clock::{Clock, Wall};
+use crate::dns::{self, Resolver};
 use crate::mail::address::{Address, Domain};
 
 /// RFC 8463, appendix A.
@@ -65,7 +69,7 @@ pub(in crate::trust) fn judged(
     let hostname = Domain::parse("mail.home.test").unwrap();
     let verdict = runtime.block_on(async {
         let resolver = Resolver::zone(zone).unwrap();
-        let judge = Judge::new(resolver, hostname.clone());
+        let judge = Judge::new(resolver, hostname.clone(), Clock::system());
         judge.judge(request).await
     });
     let field = verdict.field(&hostname).replace("\r\n ", " ");
@@ -297,4 +301,51 @@ fn strangers_words_stay_in_their_place() {
         "Authentication-Results: mail.home.test; spf=none smtp.helo=\"a?; dkim=pass??X: y\"; \
          dkim=fail reason=\"a ?b???\" header.d=\"d?;?\"; dmarc=none\r\n"
     );
+}
+
+const LONG: Duration = Duration::from_secs(1);
+
+/// A judge whose name server never answers, if that socket stays open.
+fn deaf(clock: Clock) -> (Judge, UdpSocket) {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let settings = dns::Settings {
+        servers: vec![silent.local_addr().unwrap()],
+        dnssec: false,
+        trust_anchor: None,
+    };
+    let resolver = Resolver::new(&settings).unwrap();
+    let waits = Waits {
+        proof: LONG,
+        away: Duration::from_millis(1),
+        // Nobody waits for it that long.
+        policy: Duration::from_hours(1),
+    };
+    let hostname = Domain::parse("mail.home.test").unwrap();
+    (Judge::new(resolver, hostname, clock).waiting(waits), silent)
+}
+
+#[tokio::test]
+async fn one_mail_in_a_minute_waits_for_dns_that_is_away() {
+    let clock = Clock::virtual_at(Wall(1_800_000_000));
+    let (judge, _silent) = deaf(clock.clone());
+    let mut waited = Vec::new();
+    for seconds in [0, 1, 58, 2] {
+        clock.advance(Duration::from_secs(seconds));
+        let mut message = Digest::default();
+        message.push(SIGNED.as_bytes());
+        let request = Request {
+            peer: [192, 0, 2, 7].into(),
+            helo: "mx.example.com".to_owned(),
+            from: Some(Address::parse("joe@football.example.com").unwrap()),
+            message: message.finish(),
+        };
+        let begun = tokio::time::Instant::now();
+        let verdict = judge.judge(request).await;
+        waited.push(begun.elapsed() >= LONG);
+        assert_eq!(verdict.spf.outcome, Outcome::TempError);
+        assert_eq!(verdict.dmarc.outcome, Outcome::TempError);
+        assert_eq!(verdict.dmarc.domain, "football.example.com");
+        assert_eq!(verdict.disposition(), Policy::None);
+    }
+    assert_eq!(waited, [true, false, false, true]);
 }

@@ -242,11 +242,18 @@ fn remove(tx: &mut Tx<'_>, id: SpoolId, blob: BlobId) -> Result<()> {
 }
 
 fn file_report(tx: &mut Tx<'_>, report: &Ready) -> Result<()> {
-    for filed in report.carry_out(tx)? {
+    let mut blob = None;
+    let filed = report.carry_out_with(tx, &mut blob)?;
+    let is_refused_everywhere = !filed.is_empty() && filed.iter().all(Result::is_err);
+    for filed in filed {
         match filed {
             Ok(_) | Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),
         }
+    }
+    // Readers elsewhere get theirs, whoever of the house is gone.
+    if is_refused_everywhere {
+        report.spool(tx, &mut blob)?;
     }
     Ok(())
 }

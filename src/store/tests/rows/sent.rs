@@ -189,6 +189,19 @@ fn a_full_account_sends_without_a_copy() {
 }
 
 #[test]
+fn a_full_account_without_sent_gets_no_empty_one() {
+    let house = House::new();
+    let sent = house.mailbox("Sent").id;
+    house.store.delete_mailbox(sent).unwrap();
+    house.fill(&house.mailbox("INBOX"), 1);
+    house.store.set_quota(house.account, Some(1)).unwrap();
+    assert_eq!(house.submit("<one@x>"), Kept::Refused(Error::OverQuota));
+    let snapshot = house.store.snapshot().unwrap();
+    let sent = snapshot.mailbox_by_name(house.account, &name("Sent"));
+    assert_eq!(sent, Ok(None));
+}
+
+#[test]
 fn an_account_without_sent_gets_one() {
     let house = House::new();
     let store = &house.store;

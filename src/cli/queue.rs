@@ -13,6 +13,7 @@ use super::{Context, Failure, Output, Result};
 use crate::clock::Wall;
 use crate::mail::address::ReversePath;
 use crate::mail::ids::SpoolId;
+use crate::mail::report::is_reply;
 use crate::queue::desk::{Desk, Listed, Turn, Unreadable};
 use crate::store::spool::LastTry;
 
@@ -205,7 +206,8 @@ fn unreadable_json(mail: &Unreadable) -> Value {
 pub(super) fn said(last: &LastTry) -> String {
     let reply = plain(&last.reply);
     match &last.host {
-        Some(host) => format!("{} says: {reply}", plain(host)),
+        Some(host) if is_reply(&reply) => format!("{} says: {reply}", plain(host)),
+        Some(host) => format!("{}: {reply}", plain(host)),
         None => reply,
     }
 }
@@ -304,6 +306,30 @@ mod tests {
         ] {
             assert_eq!(span(Duration::from_secs(seconds)), words);
         }
+    }
+
+    #[test]
+    fn words_of_ours_are_not_the_hosts() {
+        let check = |host: Option<&str>, reply: &str, expected| {
+            let last = LastTry {
+                at: None,
+                host: host.map(str::to_owned),
+                status: "4.4.2".to_owned(),
+                reply: reply.to_owned(),
+            };
+            assert_eq!(said(&last), expected);
+        };
+        check(
+            Some("mx.x"),
+            "450 4.2.0 later",
+            "mx.x says: 450 4.2.0 later",
+        );
+        check(
+            Some("mx.x"),
+            "the connection broke",
+            "mx.x: the connection broke",
+        );
+        check(None, "no answer", "no answer");
     }
 
     #[test]

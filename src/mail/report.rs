@@ -5,6 +5,15 @@
 
 use std::fmt;
 
+/// Whether a text is what a server said, which begins with a reply code (RFC 5321 4.2), and not words of ours.
+pub fn is_reply(text: &str) -> bool {
+    let (code, rest) = text.split_at_checked(3).unwrap_or_default();
+    let is_code = code.starts_with(['2', '3', '4', '5']);
+    is_code
+        && code.bytes().all(|byte| byte.is_ascii_digit())
+        && (rest.is_empty() || rest.starts_with([' ', '-']))
+}
+
 /// What the sender wants to hear of one recipient (RFC 3461 4.1). All false is `NOTIFY=NEVER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notify {
@@ -37,7 +46,7 @@ impl Default for Notify {
 }
 
 /// How much of the message comes back with a report of failure (RFC 3461 4.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Return {
     /// `RET=HDRS`, and what is done without RET.
     #[default]

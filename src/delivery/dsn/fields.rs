@@ -4,7 +4,7 @@ use super::{Dsn, PartType, Recipient, one_line};
 use crate::clock::Wall;
 use crate::mail::address::Address;
 use crate::mail::date::DateTime;
-use crate::mail::report::Event;
+use crate::mail::report::{Event, is_reply};
 use crate::mail::trace::folded;
 
 /// All groups of fields, each with the empty line after it but the last.
@@ -73,10 +73,10 @@ fn of_recipient(one: &Recipient<'_>, is_global: bool) -> String {
 }
 
 impl Recipient<'_> {
-    /// Whether there is a reply to be shown, and whose it is.
+    /// Whether there is a reply to be shown, and whose it is. RFC 3464 2.3.5, 2.3.6: words of ours are neither `smtp` nor
+    /// the other host's.
     pub(super) fn remote_has_spoken(&self) -> bool {
-        let reply = self.reply.unwrap_or_default();
-        self.remote.is_some() && !one_line(reply).is_empty()
+        self.remote.is_some() && is_reply(self.reply.unwrap_or_default())
     }
 }
 

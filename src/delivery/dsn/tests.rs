@@ -57,6 +57,20 @@ fn case(language: Language, event: Event, status: &str) -> Case<'_> {
     }
 }
 
+#[test]
+fn words_of_ours_are_not_the_other_hosts() {
+    for reply in ["the connection broke", "", "5504 no", "5x0 no", "950 no"] {
+        let case = Case {
+            reply: Some(reply),
+            ..case(Language::En, Event::Failed, "5.4.2")
+        };
+        let report = String::from_utf8(written(&case, MAIL)).unwrap();
+        for part in ["Diagnostic-Code", "Remote-MTA", "The server mx"] {
+            assert!(!report.contains(part), "{reply}: {report}");
+        }
+    }
+}
+
 fn written(case: &Case<'_>, mail: &[u8]) -> Vec<u8> {
     let (to, sender) = (address(case.to), address("anna@home.test"));
     let (reporting, domain) = (Domain::parse("mail.home.test"), Domain::parse("home.test"));

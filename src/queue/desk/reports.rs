@@ -6,7 +6,7 @@ use crate::clock::{Now, Wall};
 use crate::delivery::dsn::{Dsn, Form, Original, Recipient};
 use crate::delivery::report;
 use crate::mail::address::Address;
-use crate::mail::report::{Class, Event, Status};
+use crate::mail::report::{Class, Event, Return, Status};
 use crate::mail::transport::{BodyType, HeaderType};
 use crate::queue::plan::Owed;
 use crate::queue::time::QueueTime;
@@ -24,11 +24,12 @@ const EXPIRED: Status = Status {
 };
 
 impl Desk {
-    /// Writes what is owed into the store, not filed yet; the mail arrived and it is now at these times.
+    /// Writes what is owed into the store, not filed yet, with `most` of the mail or less; the mail arrived and it is now at
+    /// these times.
     pub(super) fn reports(
         &self,
         mail: &SpoolMail,
-        owed: &[(Owed, &SpoolState)],
+        (owed, most): (&[(Owed, &SpoolState)], Return),
         (arrived, time): (QueueTime, QueueTime),
         now: Now,
     ) -> store::Result<Vec<Append>> {
@@ -54,7 +55,7 @@ impl Desk {
             })
         });
         let told: Vec<Recipient<'_>> = told.collect();
-        let report = self.write(mail, sender, &told, now)?;
+        let report = self.write(mail, sender, (&told, most), now)?;
         if report.is_none() {
             tracing::info!(mail = %mail.id, "nobody to report to");
         }
@@ -65,7 +66,7 @@ impl Desk {
         &self,
         mail: &SpoolMail,
         sender: &Address,
-        told: &[Recipient<'_>],
+        (told, most): (&[Recipient<'_>], Return),
         now: Now,
     ) -> store::Result<Option<Append>> {
         let settings = &self.0.settings;
@@ -82,7 +83,7 @@ impl Desk {
             subject: subject.as_deref(),
             recipients: told,
             original: Original {
-                returned: mail.new.ret.unwrap_or_default(),
+                returned: mail.new.ret.unwrap_or_default().min(most),
                 bytes: mail.bytes,
                 whole_bytes_max: settings.returned_bytes_max,
                 form: form(mail),

@@ -13,7 +13,7 @@ use crate::delivery::intake::Intake;
 use crate::mail::address::Address;
 use crate::mail::ids::Uid;
 use crate::mail::mailbox_name::MailboxName;
-use crate::mail::report::Notify;
+use crate::mail::report::{Notify, Return};
 use crate::mail::transport::{BodyType, HeaderType, Priority};
 use crate::queue::relay::Relay;
 use crate::store::faulty::{Failure, FaultyDisk};
@@ -29,6 +29,9 @@ struct House {
     clock: Clock,
     store: Store,
     desk: Desk,
+    /// More of the mails' text.
+    more: Vec<u8>,
+    ret: Option<Return>,
     /// Recipients whose end was saved.
     ended: BTreeSet<(SpoolId, usize)>,
     /// Attempts by recipient's address.
@@ -53,7 +56,7 @@ fn open_desk(store: &Store, clock: &Clock) -> Desk {
         limits: Limits::default(),
         hostname: domain("mail.home.test"),
         language: Language::En,
-        returned_bytes_max: 1000,
+        returned_bytes_max: 1 << 20,
         tally: Tally::default(),
     };
     let routes = Routes::new(Relay::default());
@@ -81,6 +84,8 @@ fn house_on(disk: FaultyDisk, options: &Options) -> House {
         clock,
         store,
         desk,
+        more: Vec::new(),
+        ret: None,
         ended: BTreeSet::new(),
         tries: BTreeMap::new(),
     }
@@ -112,6 +117,7 @@ impl House {
         intake
             .write(b"Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\r\nHallo\r\n")
             .unwrap();
+        intake.write(&self.more).unwrap();
         let received = intake.finish().unwrap();
         let spooled = NewSpool {
             prefix: prefix.as_bytes().to_vec(),
@@ -120,7 +126,7 @@ impl House {
             priority: Priority::Mail,
             body: BodyType::SevenBit,
             header: HeaderType::Ascii,
-            ret: None,
+            ret: self.ret,
             envid: Some("e7".to_owned()),
             recipients: to.iter().map(recipient).collect(),
         };
@@ -498,6 +504,41 @@ fn a_commit_that_fails_is_made_up_for() {
     for skip in 0..24 {
         fail_once(skip, false);
         fail_once(skip, true);
+    }
+}
+
+/// Bytes that no compression makes fewer, in lines of text.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut dice = Dice(77);
+    let mut text = Vec::with_capacity(bytes);
+    while text.len() < bytes {
+        let line = (0..9).map(|_| format!("{:016x}", dice.roll(u64::MAX)));
+        text.extend(line.collect::<String>().into_bytes());
+        text.extend(b"\r\n");
+    }
+    text
+}
+
+#[test]
+fn a_report_goes_with_the_header_alone_where_there_is_no_room_for_more() {
+    const MIB: u64 = 1 << 20;
+    for (left, is_whole) in [(20 * MIB, true), (4 * MIB + 200_000, false)] {
+        let options = Options {
+            reserve_bytes: 8 * MIB,
+            ..options()
+        };
+        let mut house = house_on(FaultyDisk::with_bytes(60 * MIB), &options);
+        house.more = noise(900_000);
+        house.ret = Some(Return::Full);
+        house.send(&["a@no.test"]);
+        house.send(&["b@good.test"]);
+        house.disk.leave_free(left);
+        house.run(HOUR);
+        assert!(house.is_empty(), "{left} bytes left");
+        house.check_told(&[("a@no.test failed", 1)]);
+        let report = house.inbox().remove(0);
+        assert_eq!(report.contains("Hallo"), is_whole);
+        assert!(report.contains("Received: by us\r\nSubject: "), "{report}");
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use super::{Desk, rows};
 use crate::clock::Now;
 use crate::mail::ids::SpoolId;
+use crate::mail::report::Return;
 use crate::queue::plan::{Mail, Owed};
 use crate::queue::time::{QueueTime, Saved};
 use crate::store;
@@ -174,7 +175,24 @@ impl Desk {
         saved
     }
 
+    /// A report for which the card has no room even in its reserve goes with the header of the mail alone.
     fn commit(&self, id: SpoolId, change: &Change, reading: Saved, now: Now) -> store::Result<()> {
+        let saved = self.commit_with(id, change, (reading, Return::Full), now);
+        if change.owed.is_empty() || saved != Err(store::Error::Full) {
+            return saved;
+        }
+        tracing::warn!(%id, "no room for a report with the whole mail; it goes with the header");
+        self.commit_with(id, change, (reading, Return::Headers), now)
+    }
+
+    /// `most` is what of the mail goes with its report at most.
+    fn commit_with(
+        &self,
+        id: SpoolId,
+        change: &Change,
+        (reading, most): (Saved, Return),
+        now: Now,
+    ) -> store::Result<()> {
         let row = if change.needs_row() {
             match self.0.store.snapshot()?.spool_mail(id)? {
                 Some(row) => Some(row),
@@ -188,7 +206,7 @@ impl Desk {
         let mut reports = Vec::new();
         if let Some(row) = &row {
             let owed: Vec<_> = change.owed(row, &states).collect();
-            reports = self.reports(row, &owed, (change.arrived, reading.time), now)?;
+            reports = self.reports(row, (&owed, most), (change.arrived, reading.time), now)?;
         }
         let update = SpoolUpdate {
             mail: id,

@@ -23,6 +23,10 @@ pub struct HeaderFacts {
     pub from: Vec<EnvelopeAddress>,
     /// Addresses of the first `Sender` field.
     pub sender: Vec<EnvelopeAddress>,
+    /// Addresses of the first `Resent-From` field, the last that was added (RFC 5322 3.6.6).
+    pub resent_from: Vec<EnvelopeAddress>,
+    /// Addresses of the first `Resent-Sender` field.
+    pub resent_sender: Vec<EnvelopeAddress>,
     /// Whether there is a `Bcc` field.
     pub has_bcc: bool,
     /// Whether the header has bytes above 127, in whatever charset.
@@ -82,6 +86,8 @@ fn take(envelope: &mut Envelope, facts: &mut HeaderFacts, field: Field<'_>) {
             set_addresses(&mut envelope.from, field);
         }
         b"sender" => set_addresses(&mut envelope.sender, field),
+        b"resent-from" => set_addresses(&mut facts.resent_from, field),
+        b"resent-sender" => set_addresses(&mut facts.resent_sender, field),
         b"reply-to" => set_addresses(&mut envelope.reply_to, field),
         b"to" => add_addresses(&mut envelope.to, field),
         b"cc" => add_addresses(&mut envelope.cc, field),
@@ -149,8 +155,9 @@ mod tests {
     fn repeated_fields() {
         let (envelope, facts) = parse(
             b"Received: 1\nSubject: a\nReceived: 2\nSubject: b\nFrom: a@x\nFrom: b@x\nTo: c@x\nTo: d@x\n\
-              Delivered-To: e@x\n",
+              Delivered-To: e@x\nResent-From: f@x\nResent-From: g@x\n",
         );
+        assert_eq!(facts.resent_from, address_list::parse(b"f@x"));
         assert_eq!(envelope.subject.as_deref(), Some(&b"a"[..]));
         assert_eq!((envelope.from.len(), envelope.to.len()), (1, 2));
         assert_eq!((facts.hops, facts.from_fields), (2, 2));

@@ -10,8 +10,9 @@ use crate::delivery::outbound::{self, Leaving};
 use crate::delivery::{sent, submission};
 use crate::mail::address::Address;
 use crate::mail::date::DateTime;
-use crate::mail::mime::Summary;
+use crate::mail::ids::AccountId;
 use crate::mail::mime::text::decode_words;
+use crate::mail::mime::{EnvelopeAddress, Summary};
 use crate::mail::trace::{self, Client, Greeting, HOPS_MAX};
 use crate::mail::transport::{BodyType, HeaderType};
 use crate::smtp::reply::{Detail, Reply};
@@ -19,7 +20,7 @@ use crate::store::sent::SentCopy;
 use crate::store::{self, Append};
 
 use super::dialog::{Dialect, Hello, fault, ok, store_refusal};
-use super::{Context, Role, State, Turn, told};
+use super::{Context, Role, Service, State, Turn, told};
 
 /// A message and its envelope, all of it there.
 #[derive(Debug)]
@@ -66,28 +67,27 @@ impl Complete {
         self.check_author(context)
     }
 
-    /// RFC 6409 6.1, 8.1: what readers take for the author belongs to the account too.
+    /// RFC 6409 6.1, 8.1: what readers take for the author belongs to the account too; or who sends the mail of another
+    /// author again does (RFC 5322 3.6.6).
     fn check_author(&self, context: &Context) -> Result<(), Reply> {
         let (Role::Submission, Some(login)) = (context.service.role, &context.login) else {
             return Ok(());
         };
-        let service = &context.service;
-        let snapshot = service.store.snapshot().map_err(|error| fault(&error))?;
-        for author in submission::authors(&self.received.facts.from) {
-            let is_own = match &author {
-                Some(author) => service
-                    .router
-                    .may_send_as(&snapshot, login.account, author)
-                    .map_err(|error| fault(&error))?,
-                None => false,
-            };
-            if !is_own {
-                let text =
-                    "The address in the field From does not belong to the account that logged in";
-                return Err(Reply::new(550, Detail(7, 1), text));
+        let facts = &self.received.facts;
+        let is_own = |addresses: &[EnvelopeAddress]| {
+            let authors = submission::authors(addresses);
+            are_own(authors, login.account, &context.service).map_err(|error| fault(&error))
+        };
+        if is_own(&facts.from)? {
+            return Ok(());
+        }
+        for again in [&facts.resent_from, &facts.resent_sender] {
+            if submission::authors(again).next().is_some() && is_own(again)? {
+                return Ok(());
             }
         }
-        Ok(())
+        let text = "The address in the field From does not belong to the account that logged in";
+        Err(Reply::new(550, Detail(7, 1), text))
     }
 
     /// Files it and says so.
@@ -235,6 +235,19 @@ impl Complete {
             date: DateTime::utc(now.stamp()),
         })
     }
+}
+
+/// Whether all of them are addresses that the account may send as.
+fn are_own(
+    mut authors: impl Iterator<Item = Option<Address>>,
+    account: AccountId,
+    service: &Service,
+) -> store::Result<bool> {
+    let snapshot = service.store.snapshot()?;
+    authors.try_fold(true, |is_own, author| match author {
+        Some(author) if is_own => service.router.may_send_as(&snapshot, account, &author),
+        Some(_) | None => Ok(false),
+    })
 }
 
 /// Whom a trace field names as where the mail came from. Where our users are is nobody's matter but theirs.

@@ -211,6 +211,20 @@ fn authors_belong_to_the_account() {
         ("From: ben@home.test", "550"),
         ("From: anna@home.test, ben@home.test", "550"),
         ("From: anna", "550"),
+        ("Resent-From: anna@home.test\r\nFrom: x@far.test", "250"),
+        (
+            "Resent-Sender: anna@home.test\r\nResent-From: y@far.test\r\nFrom: x@far.test",
+            "250",
+        ),
+        (
+            "Resent-From: ben@home.test\r\nResent-From: anna@home.test\r\nFrom: x@far.test",
+            "550",
+        ),
+        (
+            "Resent-From: anna@home.test, x@far.test\r\nFrom: x@far.test",
+            "550",
+        ),
+        ("Resent-From: Nobody:;\r\nFrom: x@far.test", "550"),
     ] {
         let mail = ["MAIL FROM:<anna@home.test>", "RCPT TO:<x@far.test>", "DATA"];
         house.last_code(&mail);

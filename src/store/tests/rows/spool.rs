@@ -362,7 +362,7 @@ fn reports_go_with_what_causes_them() {
     house.update(vec![over(sent)], reports).unwrap();
     assert_eq!(house.uids(inbox.id), [1], "beyond the quota");
     let mails = house.spool();
-    let readers: Vec<&crate::mail::address::Address> = mails
+    let readers: Vec<&Address> = mails
         .iter()
         .map(|mail| &mail.new.recipients[0].address)
         .collect();

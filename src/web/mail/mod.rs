@@ -9,7 +9,7 @@ mod folders;
 mod html;
 mod list;
 mod mailboxes;
-mod people;
+pub(in crate::web) mod people;
 mod places;
 mod read;
 mod search;

@@ -29,7 +29,7 @@ pub(super) fn deceives(c: char) -> bool {
 }
 
 /// The subject, or words for none.
-pub(super) fn subject(envelope: &Envelope, lang: Lang) -> String {
+pub(in crate::web) fn subject(envelope: &Envelope, lang: Lang) -> String {
     let text = envelope.subject.as_deref().map(clean).unwrap_or_default();
     if text.is_empty() {
         return lang.t("(ohne Betreff)", "(no subject)").to_owned();
@@ -49,7 +49,7 @@ pub(super) fn address(address: &EnvelopeAddress) -> String {
 }
 
 /// The name as lists show it: the display name unless it claims to be another address, else the address.
-pub(super) fn short(from: &EnvelopeAddress) -> String {
+pub(in crate::web) fn short(from: &EnvelopeAddress) -> String {
     let name = from.name.as_deref().map(clean).unwrap_or_default();
     let plain = address(from);
     let claims = name.contains('@') && !name.eq_ignore_ascii_case(&plain);

@@ -18,13 +18,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::clock::{Mono, Wall};
 use crate::mail::ids::AccountId;
 use crate::mail::mime::Summary;
-use crate::mail::mime::text::decode_words;
 use crate::manage::survey::{Large, Survey, survey};
 use crate::space::{self, State as Fullness, words};
 use crate::store::Snapshot;
 use crate::store::types::Usage;
 use crate::web::jobs::{End, Handle, JobId, Kind};
 use crate::web::layout::{Frame, Tab};
+use crate::web::mail::people;
 use crate::web::parts::{card, meter};
 use crate::web::problem::Problem;
 use crate::web::state::Sources;
@@ -163,25 +163,12 @@ fn rows(snapshot: &Snapshot, survey: &Survey, lang: Lang) -> Result<Vec<Row>, Pr
             .envelope;
         rows.push(Row {
             large: large.clone(),
-            from: shown(envelope.from.first().and_then(|from| from.name.as_deref())),
-            subject: subject(envelope.subject.as_deref(), lang),
+            from: envelope.from.first().map(people::short).unwrap_or_default(),
+            subject: people::subject(&envelope, lang),
             mailbox: mailbox.name.as_str().to_owned(),
         });
     }
     Ok(rows)
-}
-
-/// Header text for people.
-fn shown(text: Option<&[u8]>) -> String {
-    text.map(decode_words).unwrap_or_default()
-}
-
-fn subject(text: Option<&[u8]>, lang: Lang) -> String {
-    let subject = shown(text);
-    if subject.trim().is_empty() {
-        return lang.t("(ohne Betreff)", "(no subject)").to_owned();
-    }
-    subject
 }
 
 fn fill_card(frame: &Frame, state: &Fullness) -> Markup {

@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 mod doors;
+mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

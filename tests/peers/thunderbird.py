@@ -77,6 +77,23 @@ const step = sent => window.setTimeout(async () => {
 step(false);
 """
 
+# The text of the message in INBOX with that subject, fetched from the server if need be; nothing while there is none.
+READ = """
+const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
+const { MsgHdrToMimeMessage } = ChromeUtils.importESModule("resource:///modules/gloda/MimeMessage.sys.mjs");
+const [subject, done] = arguments;
+const folder = MailServices.accounts.defaultAccount.incomingServer.rootFolder.getChildNamed("INBOX");
+if (!folder) {
+  MailServices.accounts.defaultAccount.incomingServer.performExpand(null);
+  done("");
+} else {
+  folder.updateFolder(null);
+  const found = [...folder.messages].find(header => header.mime2DecodedSubject === subject);
+  if (!found) done("");
+  else MsgHdrToMimeMessage(found, null, (_, mime) => done(mime?.coerceBodyToPlaintext(folder) ?? ""), true);
+}
+"""
+
 
 class Thunderbird:
     def __init__(self, *arguments):
@@ -140,6 +157,15 @@ class Thunderbird:
     def send(self, to, subject, body):
         self._ask("WebDriver:SetTimeouts", {"script": 60_000})
         self._ask("WebDriver:ExecuteAsyncScript", {"script": SEND, "args": [to, subject, body]})
+
+    def read(self, subject):
+        """The text of the message in INBOX with that subject, once it is there."""
+        self._ask("WebDriver:SetTimeouts", {"script": 30_000})
+
+        def found():
+            return self._ask("WebDriver:ExecuteAsyncScript", {"script": READ, "args": [subject]})["value"]
+
+        return until(found, seconds=60, what=f"{subject!r} in Thunderbird")
 
     def shown(self, text):
         """The title and the text of the message's window, once `text` is in it."""

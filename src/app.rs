@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::config::stored::Written;
 use crate::config::{self, Settings};
 use crate::dns::Resolver;
-use crate::maillog::Tally;
+use crate::maillog::{self, Log, Tally};
 use crate::net::control::{Control, Handler};
 use crate::net::driver::{Deadlines, Shared};
 use crate::net::gate::Gate;
@@ -278,6 +278,7 @@ impl App {
             desk: Some(desk.clone()),
         });
         tokio::spawn(control.serve(handler, counters, shutdown.token()));
+        maillog::started(Log(&store, shared.clock.now()), env!("CARGO_PKG_VERSION"));
         upkeep::start(&store, settings, &shared, &shutdown);
         if let Some(resolver) = world.resolver.clone() {
             upkeep::follow_keys(resolver, &store, settings, &shared, &shutdown);

@@ -2,7 +2,10 @@
 //!
 //! Events go to the log under the target [`TARGET`] with their values as fields; `HEIMPOST_LOG=warn,maillog=info` shows
 //! them and nothing else. Never passwords, never text of mail, and nothing that could break a line.
+//! What an owner may want to look up later is kept in the store too ([`Log`], `store::events`).
 //! Mails are counted where they are logged, so that log and figures cannot differ ([`Tally`]).
+
+mod keep;
 
 #[cfg(test)]
 mod tests;
@@ -13,8 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::clock::Now;
 use crate::mail::address::{Address, ReversePath};
 use crate::mail::ids::{AccountId, SpoolId};
+use crate::store::Store;
+use crate::store::events::{Facts, Kind};
 use crate::store::types::{Fill, Level};
 
 /// Target of all events here.
@@ -25,6 +31,10 @@ const TEXT_CHARS_MAX: usize = 300;
 
 /// Most recipients of one mail that are named.
 const NAMED_MAX: usize = 10;
+
+/// Where events are kept, and when this is.
+#[derive(Clone, Copy, Debug)]
+pub struct Log<'a>(pub &'a Store, pub Now);
 
 /// What became of mail since the start, in numbers. Cheap to clone; all clones count together.
 #[derive(Clone, Debug, Default)]
@@ -169,7 +179,8 @@ pub enum Cause {
 }
 
 /// Another server's mail was taken.
-pub fn received(tally: &Tally, mail: &Taken<'_>) {
+pub fn received(log: Log<'_>, tally: &Tally, mail: &Taken<'_>) {
+    log.keep_taken(Kind::Received, mail);
     count(&tally.0.received);
     let Taken {
         id,
@@ -183,7 +194,8 @@ pub fn received(tally: &Tally, mail: &Taken<'_>) {
 }
 
 /// A mail of one of our users was taken.
-pub fn submitted(tally: &Tally, mail: &Taken<'_>, account: AccountId) {
+pub fn submitted(log: Log<'_>, tally: &Tally, mail: &Taken<'_>, account: AccountId) {
+    log.keep_taken(Kind::Submitted, mail);
     count(&tally.0.submitted);
     let Taken {
         id,
@@ -199,7 +211,8 @@ pub fn submitted(tally: &Tally, mail: &Taken<'_>, account: AccountId) {
 }
 
 /// Mail was refused for good; the sender hears so.
-pub fn refused(tally: &Tally, mail: &NotTaken<'_>) {
+pub fn refused(log: Log<'_>, tally: &Tally, mail: &NotTaken<'_>) {
+    log.keep_not_taken(Kind::Refused, mail);
     count(&tally.0.refused);
     let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
     let (bytes, peer) = (mail.bytes, mail.peer);
@@ -207,7 +220,8 @@ pub fn refused(tally: &Tally, mail: &NotTaken<'_>) {
 }
 
 /// Mail was put off; the sender tries again.
-pub fn deferred(tally: &Tally, mail: &NotTaken<'_>, cause: Cause) {
+pub fn deferred(log: Log<'_>, tally: &Tally, mail: &NotTaken<'_>, cause: Cause) {
+    log.keep_not_taken(Kind::Deferred, mail);
     let (cell, cause) = match cause {
         Cause::AccountFull => (&tally.0.deferred_account_full, "account full"),
         Cause::CardFull => (&tally.0.deferred_card_full, "card full"),
@@ -220,7 +234,8 @@ pub fn deferred(tally: &Tally, mail: &NotTaken<'_>, cause: Cause) {
 }
 
 /// Another host has taken a mail of ours.
-pub fn accepted(mail: &Handed<'_>) {
+pub fn accepted(log: Log<'_>, mail: &Handed<'_>) {
+    log.keep_handed(Kind::Sent, mail);
     let Handed { id, host, .. } = *mail;
     let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
     let (id, host) = (id.0, Plain(host.unwrap_or("?")));
@@ -228,7 +243,8 @@ pub fn accepted(mail: &Handed<'_>) {
 }
 
 /// A mail of ours was not taken for now; it is tried again.
-pub fn put_off(mail: &Handed<'_>) {
+pub fn put_off(log: Log<'_>, mail: &Handed<'_>) {
+    log.keep_handed(Kind::PutOff, mail);
     let Handed { id, host, .. } = *mail;
     let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
     let (id, host) = (id.0, Plain(host.unwrap_or("none")));
@@ -236,7 +252,8 @@ pub fn put_off(mail: &Handed<'_>) {
 }
 
 /// A mail of ours was refused for good; its sender hears so.
-pub fn turned_away(mail: &Handed<'_>) {
+pub fn turned_away(log: Log<'_>, mail: &Handed<'_>) {
+    log.keep_handed(Kind::TurnedAway, mail);
     let Handed { id, host, .. } = *mail;
     let (from, to, reply) = (Sender(mail.from), Recipients(mail.to), Plain(mail.reply));
     let (id, host) = (id.0, Plain(host.unwrap_or("none")));
@@ -250,19 +267,36 @@ pub fn smarthost_login_failed(what: &str, hint: &str) {
 }
 
 /// A mail program wanted to file or copy something in its account and there was no room.
-pub fn no_room(account: AccountId, what: &'static str) {
+pub fn no_room(log: Log<'_>, account: AccountId, what: &'static str) {
+    log.keep_about(Kind::NoRoom, account, what);
     tracing::info!(target: TARGET, %account, what, "no room");
 }
 
 /// Somebody could not log in. What was given as name is shown if it is an address: people type passwords there too.
-pub fn login_failed(login: &str, peer: IpAddr, why: &'static str) {
+pub fn login_failed(log: Log<'_>, login: &str, peer: IpAddr, why: &'static str) {
     let login = Address::parse(login).map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    let facts = Facts {
+        from: login.clone(),
+        peer: peer.to_string(),
+        text: why.to_owned(),
+        ..Facts::default()
+    };
+    log.keep(Kind::LoginFailed, facts);
     let login = Plain(&login);
     tracing::info!(target: TARGET, %login, %peer, why, "login failed");
 }
 
 /// The card (no `account`) or an account went from one level to another.
-pub fn level_changed(account: Option<&Address>, before: Level, fill: &Fill) {
+pub fn level_changed(log: Log<'_>, account: Option<&Address>, before: Level, fill: &Fill) {
+    let facts = Facts {
+        from: account.map(ToString::to_string).unwrap_or_default(),
+        code: fill.level.name().to_owned(),
+        text: before.name().to_owned(),
+        bytes: Some(fill.used),
+        count: fill.limit.unwrap_or_default(),
+        ..Facts::default()
+    };
+    log.keep(Kind::Level, facts);
     let of = account.map_or_else(|| "card".to_owned(), ToString::to_string);
     let (of, level, before) = (Plain(&of), fill.level.name(), before.name());
     let (used, limit) = (fill.used, fill.limit);
@@ -274,29 +308,60 @@ pub fn level_changed(account: Option<&Address>, before: Level, fill: &Fill) {
 }
 
 /// The box itself wrote a mail.
-pub fn house_wrote(to: &Address, subject: &str) {
+pub fn house_wrote(log: Log<'_>, to: &Address, subject: &str) {
+    let facts = Facts {
+        to: vec![to.to_string()],
+        ..Facts::default()
+    };
+    log.keep(Kind::HouseWrote, facts);
     let subject = Plain(subject);
     tracing::info!(target: TARGET, %to, %subject, "the box wrote a mail");
 }
 
 /// Mails were set aside to make room.
-pub fn room_made(account: &Address, messages: u64, bytes: u64) {
+pub fn room_made(log: Log<'_>, account: &Address, messages: u64, bytes: u64) {
+    let facts = Facts {
+        from: account.to_string(),
+        count: messages,
+        bytes: Some(bytes),
+        ..Facts::default()
+    };
+    log.keep(Kind::RoomMade, facts);
     tracing::info!(target: TARGET, %account, messages, bytes, "room made");
 }
 
 /// Mails that had been set aside are gone for good: the card needed the space, or their time was over.
-pub fn room_released(messages: u64, bytes: u64) {
+pub fn room_released(log: Log<'_>, messages: u64, bytes: u64) {
+    let facts = Facts {
+        count: messages,
+        bytes: Some(bytes),
+        ..Facts::default()
+    };
+    log.keep(Kind::RoomReleased, facts);
     tracing::info!(target: TARGET, messages, bytes, "set-aside mails released");
 }
 
 /// Mails that had been set aside were put back.
-pub fn room_undone(account: &Address, messages: u64, bytes: u64) {
+pub fn room_undone(log: Log<'_>, account: &Address, messages: u64, bytes: u64) {
+    let facts = Facts {
+        from: account.to_string(),
+        count: messages,
+        bytes: Some(bytes),
+        ..Facts::default()
+    };
+    log.keep(Kind::RoomUndone, facts);
     tracing::info!(target: TARGET, %account, messages, bytes, "room undone");
 }
 
 /// The button was pressed, or `heimpost panel press` in its stead.
-pub fn button_pressed(held: Duration, meaning: &str) {
+pub fn button_pressed(log: Log<'_>, held: Duration, meaning: &str) {
     let held_millis = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
+    let facts = Facts {
+        count: held_millis,
+        text: meaning.to_owned(),
+        ..Facts::default()
+    };
+    log.keep(Kind::Button, facts);
     let meaning = Plain(meaning);
     tracing::info!(target: TARGET, held_millis, %meaning, "button pressed");
 }
@@ -321,21 +386,62 @@ pub fn program_said(program: &str, line: &str) {
 }
 
 /// A mail was sent on its way without a copy in its author's Sent.
-pub fn sent_not_kept(account: AccountId, why: &str) {
+pub fn sent_not_kept(log: Log<'_>, account: AccountId, why: &str) {
+    log.keep_about(Kind::SentNotKept, account, why);
     let why = Plain(why);
     tracing::warn!(target: TARGET, %account, %why, "no copy in Sent");
 }
 
 /// Something is wrong with sending as a whole; what, and what to do.
-pub fn sending_trouble(what: &str) {
+pub fn sending_trouble(log: Log<'_>, what: &str) {
+    log.keep_text(Kind::SendingTrouble, what);
     let what = Plain(what);
     tracing::warn!(target: TARGET, %what, "sending trouble");
 }
 
 /// LED or button do not work. Mail goes on.
-pub fn panel_trouble(what: &str) {
+pub fn panel_trouble(log: Log<'_>, what: &str) {
+    log.keep_text(Kind::PanelTrouble, what);
     let what = Plain(what);
     tracing::warn!(target: TARGET, %what, "panel trouble");
+}
+
+/// The box serves.
+pub fn started(log: Log<'_>, version: &str) {
+    log.keep_text(Kind::Started, version);
+    tracing::info!(target: TARGET, version, "started");
+}
+
+/// A device got an app password.
+pub fn device_added(log: Log<'_>, account: &Address, name: &str) {
+    log.keep_device(Kind::DeviceAdded, account, name);
+    let name = Plain(name);
+    tracing::info!(target: TARGET, %account, %name, "device added");
+}
+
+/// A device's app password counts no more.
+pub fn device_revoked(log: Log<'_>, account: &Address, name: &str) {
+    log.keep_device(Kind::DeviceRevoked, account, name);
+    let name = Plain(name);
+    tracing::info!(target: TARGET, %account, %name, "device revoked");
+}
+
+/// A backup was made, with what its test restore said, or failed, with why.
+pub fn backed_up(log: Log<'_>, to: &str, bytes: u64, outcome: Result<&str, &str>) {
+    let (code, text) = match outcome {
+        Ok(verified) => ("ok", verified),
+        Err(why) => ("failed", why),
+    };
+    let facts = Facts {
+        to: vec![to.to_owned()],
+        bytes: Some(bytes),
+        code: code.to_owned(),
+        text: text.to_owned(),
+        ..Facts::default()
+    };
+    log.keep(Kind::Backup, facts);
+    let (to, text) = (Plain(to), Plain(text));
+    tracing::info!(target: TARGET, %to, bytes, code, %text, "backup");
 }
 
 /// A reverse-path as in SMTP.

@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::config::Settings;
 use crate::delivery::notice::{self, Notice};
 use crate::mail::address::{Address, Domain};
-use crate::maillog;
+use crate::maillog::{self, Log};
 use crate::space;
 use crate::space::letter::{self, Due, Letter, Occasion, Reader};
 use crate::store::types::{Account, Fill, Subject, Waiting};
@@ -71,9 +71,10 @@ impl Notices {
         };
         let mails = self.compose(&letters, now)?;
         self.store.tell(subject, fill.level, mails, now)?;
-        maillog::level_changed(address(subject, accounts), told, &fill);
+        let log = Log(&self.store, now);
+        maillog::level_changed(log, address(subject, accounts), told, &fill);
         for (to, letter) in &letters {
-            maillog::house_wrote(&to.address, &letter.subject);
+            maillog::house_wrote(log, &to.address, &letter.subject);
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::upkeep::outward;
 use crate::clock::{Clock, Mono, Now};
 use crate::config::{PanelSettings, Settings};
-use crate::maillog;
+use crate::maillog::{self, Log};
 use crate::manage::room::hook;
 use crate::net::Counters;
 use crate::net::driver::Shared;
@@ -168,7 +168,8 @@ impl Follower {
     }
 
     fn handle_event(&mut self, event: Event) {
-        let now = self.clock.now().mono;
+        let at = self.clock.now();
+        let now = at.mono;
         match event {
             Event::Down => self.down = Some(now),
             Event::Threshold(_) | Event::Freed => {}
@@ -181,17 +182,19 @@ impl Follower {
             }
             Event::Stuck => {
                 self.down = None;
-                maillog::panel_trouble("the button is down from the start or for too long");
+                let log = Log(&self.store, at);
+                maillog::panel_trouble(log, "the button is down from the start or for too long");
                 self.remote.tell(&Happening::Stuck);
             }
         }
     }
 
     fn handle_press(&self, press: Press, held: Duration) {
-        let now = self.clock.now().mono;
+        let at = self.clock.now();
+        let now = at.mono;
         let action = self.remote.change(|policy| policy.handle_press(press, now));
         let words = in_words(action);
-        maillog::button_pressed(held, words);
+        maillog::button_pressed(Log(&self.store, at), held, words);
         self.remote.tell(&Happening::Pressed(press));
         if action == Action::MakeRoom {
             self.make_room();

@@ -16,7 +16,7 @@ use super::notices::Notices;
 use crate::clock::Now;
 use crate::config::{Listen, Settings};
 use crate::dns::Resolver;
-use crate::maillog;
+use crate::maillog::{self, Log};
 use crate::net::driver::Shared;
 use crate::net::shutdown::{Phase, Shutdown};
 use crate::net::tls::Tls;
@@ -39,6 +39,9 @@ const GROWTH_INTERVAL: Duration = Duration::from_hours(1);
 
 /// How often it is saved whose mail waits outside: what a crash may forget.
 const WAITING_INTERVAL: Duration = Duration::from_mins(5);
+
+/// How often it is looked whether events have waited for long enough to be written.
+const EVENTS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether DNS has new keys for signatures, while there are some.
 const KEYS_INTERVAL: Duration = Duration::from_mins(30);
@@ -65,7 +68,9 @@ pub(super) fn start(store: &Store, settings: &Settings, shared: &Shared, shutdow
     let aside = store.clone();
     every(RELEASE_INTERVAL, shared, shutdown, move |now| {
         match aside.release_aside(now) {
-            Ok(gone) if gone.messages > 0 => maillog::room_released(gone.messages, gone.bytes),
+            Ok(gone) if gone.messages > 0 => {
+                maillog::room_released(Log(&aside, now), gone.messages, gone.bytes)
+            }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "what was set aside was not released"),
         }
@@ -110,6 +115,12 @@ fn start_storage(store: &Store, shared: &Shared, shutdown: &Shutdown) {
     every(WAITING_INTERVAL, shared, shutdown, move |now| {
         if let Err(error) = waiting.save_waiting(now) {
             tracing::warn!(%error, "whose mail waits was not saved");
+        }
+    });
+    let happened = store.clone();
+    every(EVENTS_INTERVAL, shared, shutdown, move |now| {
+        if let Err(error) = happened.save_events(now) {
+            tracing::warn!(%error, "what has happened was not saved");
         }
     });
     let failing = store.clone();

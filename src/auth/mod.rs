@@ -146,6 +146,11 @@ impl Auth {
         }))
     }
 
+    /// The store behind it.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
     /// SCRAM parameters for a login name; a stable fake for unknown names. `None` if the store cannot be asked.
     pub fn scram_parameters(&self, login: &str) -> Option<ScramParameters> {
         let (subject, _) = self.subject(login).ok()?;

@@ -6,7 +6,7 @@
 use crate::clock::Now;
 use crate::mail::ids::AccountId;
 use crate::mail::mime::Envelope;
-use crate::maillog;
+use crate::maillog::{self, Log};
 use crate::store::sent::{Kept, SentCopy};
 use crate::store::types::Filed;
 use crate::store::{self, Append, Store};
@@ -33,7 +33,7 @@ pub fn file(
     let account = copy.account;
     let (filed, kept) = store.submit(append, along, copy, now)?;
     if let Kept::Refused(error) = kept {
-        maillog::sent_not_kept(account, &error.to_string());
+        maillog::sent_not_kept(Log(store, now), account, &error.to_string());
     }
     Ok(filed)
 }

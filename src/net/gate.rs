@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::auth::{Auth, Outcome, Request, Via};
 use crate::clock::{Clock, Now};
-use crate::maillog;
+use crate::maillog::{self, Log};
 use crate::net::Counters;
 
 /// Credentials checked at once; each may take 20 MiB and a core.
@@ -47,6 +47,10 @@ impl Gate {
                 if let Outcome::Granted(who) = &outcome {
                     auth.remember(who, request.from(), via, now);
                 }
+                if let Some(why) = why_not(&outcome) {
+                    let log = Log(auth.store(), now);
+                    maillog::login_failed(log, request.login(), request.from(), why);
+                }
                 outcome
             },
             clock,
@@ -70,11 +74,9 @@ impl Gate {
 
     /// Checks `request`, which came that way, when a slot is free, and keeps a failed answer back for a while.
     pub async fn pass(&self, request: Request, via: Via) -> Outcome {
-        let (login, from) = (request.login().to_owned(), request.from());
         let outcome = self.check_in_turn(request, via).await;
-        if let Some(why) = why_not(&outcome) {
+        if why_not(&outcome).is_some() {
             self.counters.login_failed();
-            maillog::login_failed(&login, from, why);
         }
         let delay = delay_of(&outcome);
         if !delay.is_zero() {

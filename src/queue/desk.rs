@@ -33,7 +33,7 @@ use crate::delivery::route::Router;
 use crate::mail::address::Domain;
 use crate::mail::ids::SpoolId;
 use crate::mail::report::Status;
-use crate::maillog::{self, Sent, Tally};
+use crate::maillog::{self, Log, Sent, Tally};
 use crate::queue::plan::{
     Attempt, Contact, Destination, Jitter, Limits, Outcome, Plan, Policy, State,
 };
@@ -278,7 +278,7 @@ impl Desk {
         drop(queue);
         let _place = Place(self);
         if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
-            maillog::sending_trouble(&after.in_words());
+            maillog::sending_trouble(Log(&self.0.store, now), &after.in_words());
         }
         let saved = self.save(id, now);
         wake_all(&self.0.watchers);

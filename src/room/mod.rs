@@ -19,11 +19,12 @@ use crate::delivery::notice::{self, Notice};
 use crate::mail::address::{Address, Domain};
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
+use crate::maillog::{self, Log};
+use crate::space;
 use crate::store::aside::RunId;
 use crate::store::aside::undo::{Outcome, Undone};
 use crate::store::types::{Account, Usage};
 use crate::store::{Error, Result, Store};
-use crate::{maillog, space};
 use plan::{Action, Item};
 use programs::{Limits, Report, Rules};
 
@@ -142,7 +143,12 @@ pub fn undo(store: &Store, now: Now) -> Result<Undone> {
         if let (Some(account), Outcome::Back { put_back, .. }) =
             (store.snapshot()?.account(*id)?, outcome)
         {
-            maillog::room_undone(&account.address, put_back.messages, put_back.bytes);
+            maillog::room_undone(
+                Log(store, now),
+                &account.address,
+                put_back.messages,
+                put_back.bytes,
+            );
         }
     }
     Ok(undone)
@@ -157,11 +163,15 @@ fn carry_out(hook: &Hook, receipt: &mut Receipt, now: Now) -> Result<()> {
         for item in items {
             carry_out_item(&hook.store, run, item, receipt, now)?;
         }
-        log_accounts(&hook.store, receipt)?;
+        log_accounts(Log(&hook.store, now), receipt)?;
     }
     receipt.released = hook.store.release_aside(now)?;
     if receipt.released.messages > 0 {
-        maillog::room_released(receipt.released.messages, receipt.released.bytes);
+        maillog::room_released(
+            Log(&hook.store, now),
+            receipt.released.messages,
+            receipt.released.bytes,
+        );
     }
     let runs = hook.store.snapshot()?.runs()?;
     receipt
@@ -202,9 +212,9 @@ fn carry_out_item(
     Ok(())
 }
 
-fn log_accounts(store: &Store, receipt: &Receipt) -> Result<()> {
+fn log_accounts(log: Log<'_>, receipt: &Receipt) -> Result<()> {
     let mut sums: BTreeMap<AccountId, (Address, Usage)> = BTreeMap::new();
-    for account in store.snapshot()?.accounts()? {
+    for account in log.0.snapshot()?.accounts()? {
         let own = receipt
             .done
             .iter()
@@ -216,7 +226,7 @@ fn log_accounts(store: &Store, receipt: &Receipt) -> Result<()> {
         }
     }
     for (address, usage) in sums.values() {
-        maillog::room_made(address, usage.messages, usage.bytes);
+        maillog::room_made(log, address, usage.messages, usage.bytes);
     }
     Ok(())
 }
@@ -273,7 +283,7 @@ fn mail_receipt(hook: &Hook, receipt: &Receipt, now: Now) -> Result<Option<Addre
     };
     let append = notice::compose(&hook.store, &hook.domain, &notice, now)?;
     hook.store.append_all(vec![append], now)?;
-    maillog::house_wrote(&owner.address, &subject);
+    maillog::house_wrote(Log(&hook.store, now), &owner.address, &subject);
     Ok(Some(owner.address))
 }
 

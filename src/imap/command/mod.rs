@@ -43,7 +43,7 @@ use crate::imap::view::Expunges;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
 use crate::mail::secret::Secret;
-use crate::maillog;
+use crate::maillog::{self, Log};
 use crate::sasl::Mechanism;
 use crate::space::{self, words};
 use crate::store::types::{Mailbox, Subject};
@@ -221,7 +221,7 @@ pub fn not_stored(error: &Error, what: &'static str, ctx: &mut Ctx<'_>) -> Compl
         | Error::InUse
         | Error::Fault(_) => return store_failure(error),
     };
-    maillog::no_room(account, what);
+    maillog::no_room(Log(&ctx.services.store, ctx.now), account, what);
     match no_room(subject, account, ctx) {
         Ok(Some(text)) => Completion::no(text).with(Code::OverQuota),
         Ok(None) | Err(_) => store_failure(error),

@@ -16,6 +16,7 @@ use super::words::{Fault, Verdict, silence};
 use super::{Worker, log};
 use crate::mail::address::Domain;
 use crate::mail::transport::BodyType;
+use crate::maillog::Log;
 use crate::queue::desk::Tried;
 use crate::queue::hosts::Unroutable;
 use crate::queue::plan::{Destination, Outcome};
@@ -86,7 +87,8 @@ pub(super) async fn carry_out(tools: &Tools, task: &Task) -> BTreeMap<usize, Tri
         Err(verdict) => attempt.end_all(&verdict, None),
     }
     let tried = attempt.end();
-    log::tried(&task.mail, &tried);
+    let worker = &tools.worker;
+    log::tried(Log(&worker.store, worker.clock.now()), &task.mail, &tried);
     tried
 }
 

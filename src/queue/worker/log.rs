@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::mail::address::Address;
-use crate::maillog;
+use crate::maillog::{self, Log};
 use crate::queue::desk::Tried;
 use crate::queue::plan::Outcome;
 use crate::store::spool::SpoolMail;
 
 /// Logs it.
-pub(super) fn tried(mail: &SpoolMail, tried: &BTreeMap<usize, Tried>) {
+pub(super) fn tried(log: Log<'_>, mail: &SpoolMail, tried: &BTreeMap<usize, Tried>) {
     let mut groups: Vec<(&Tried, Vec<&Address>)> = Vec::new();
     for (index, one) in tried {
         let Some(recipient) = mail.new.recipients.get(*index) else {
@@ -29,9 +29,11 @@ pub(super) fn tried(mail: &SpoolMail, tried: &BTreeMap<usize, Tried>) {
             reply: &one.reply,
         };
         match one.outcome {
-            Outcome::Delivered | Outcome::PassedOn | Outcome::Relayed => maillog::accepted(&handed),
-            Outcome::Transient => maillog::put_off(&handed),
-            Outcome::Permanent => maillog::turned_away(&handed),
+            Outcome::Delivered | Outcome::PassedOn | Outcome::Relayed => {
+                maillog::accepted(log, &handed)
+            }
+            Outcome::Transient => maillog::put_off(log, &handed),
+            Outcome::Permanent => maillog::turned_away(log, &handed),
         }
     }
 }

@@ -274,7 +274,7 @@ fn take_rcpt(state: State, rcpt: command::Rcpt, context: &Context, now: Now) -> 
         }
         Err(reply) => {
             let command::Mail { from, size, .. } = &recipients.given.mail;
-            told::no_recipient(from, rcpt.to.address(), *size, &reply, context);
+            told::no_recipient(from, rcpt.to.address(), *size, &reply, context, now);
             reply
         }
     };

@@ -125,7 +125,7 @@ impl Complete {
         let envelope = &self.envelope;
         let reply = match local::deliver(&context.service.store, envelope, message, now) {
             Ok(done) => {
-                told::taken(envelope, &id, self.received.bytes, &done, context);
+                told::taken(envelope, &id, self.received.bytes, &done, context, now);
                 taken(&id, &done)
             }
             Err(error) => {

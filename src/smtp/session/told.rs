@@ -6,7 +6,7 @@
 use crate::clock::Now;
 use crate::delivery::local::{Delivered, Envelope, Recipient};
 use crate::mail::address::{Address, ReversePath};
-use crate::maillog::{self, Cause, NotTaken, Taken};
+use crate::maillog::{self, Cause, Log, NotTaken, Taken};
 use crate::smtp::reply::{Detail, Reply};
 
 use super::{Context, Role};
@@ -18,6 +18,7 @@ pub(super) fn taken(
     bytes: u64,
     done: &Delivered,
     context: &Context,
+    now: Now,
 ) {
     let to = addresses(&envelope.to);
     let mail = Taken {
@@ -33,9 +34,10 @@ pub(super) fn taken(
         context.service.store.note_taken(*account, &envelope.from);
     }
     let tally = &context.service.tally;
+    let log = Log(&context.service.store, now);
     match (context.service.role, &context.login) {
-        (Role::Submission, Some(login)) => maillog::submitted(tally, &mail, login.account),
-        (Role::Receive, _) | (Role::Submission, None) => maillog::received(tally, &mail),
+        (Role::Submission, Some(login)) => maillog::submitted(log, tally, &mail, login.account),
+        (Role::Receive, _) | (Role::Submission, None) => maillog::received(log, tally, &mail),
     }
 }
 
@@ -53,7 +55,7 @@ pub(super) fn not_taken(
             waits(from, recipient, bytes, context, now);
         }
     }
-    tell(from, &addresses(to), bytes, reply, context);
+    tell((from, &addresses(to), bytes), reply, context, now);
 }
 
 /// There was no room for `recipient`: the mail waits outside.
@@ -77,11 +79,15 @@ pub(super) fn no_recipient(
     bytes: Option<u64>,
     reply: &Reply,
     context: &Context,
+    now: Now,
 ) {
-    tell(from, to.as_slice(), bytes, reply, context);
+    tell((from, to.as_slice(), bytes), reply, context, now);
 }
 
-fn tell(from: &ReversePath, to: &[&Address], bytes: Option<u64>, reply: &Reply, context: &Context) {
+/// A mail that was not taken: from whom, to whom, how large.
+type Refused<'a> = (&'a ReversePath, &'a [&'a Address], Option<u64>);
+
+fn tell((from, to, bytes): Refused<'_>, reply: &Reply, context: &Context, now: Now) {
     let said = reply.to_string();
     let mail = NotTaken {
         from,
@@ -90,11 +96,12 @@ fn tell(from: &ReversePath, to: &[&Address], bytes: Option<u64>, reply: &Reply, 
         peer: context.peer.address.ip(),
         reply: &said,
     };
+    let log = Log(&context.service.store, now);
     let tally = &context.service.tally;
     if reply.code() >= 500 {
-        return maillog::refused(tally, &mail);
+        return maillog::refused(log, tally, &mail);
     }
-    maillog::deferred(tally, &mail, cause(reply));
+    maillog::deferred(log, tally, &mail, cause(reply));
 }
 
 /// Why mail was put off.

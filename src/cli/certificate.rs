@@ -4,52 +4,21 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::clock::{Now, Wall};
-use crate::config::{Settings, TlsSource};
-use crate::net::acme::kept::Kept;
-use crate::net::certificate::About;
+use crate::config::Settings;
+use crate::manage::certificate::{Certificate, Source};
 
-/// The certificate for the box's name.
-pub(super) struct Certificate {
-    source: Source,
-    about: Option<About>,
-    /// What went wrong with the last try by ACME.
-    problem: Option<String>,
-}
+/// What `status` shows of it.
+pub(super) struct Shown(Certificate);
 
-#[derive(Clone, Copy)]
-enum Source {
-    Own,
-    Acme,
-    Files,
-}
-
-impl Certificate {
+impl Shown {
     pub(super) fn gather(settings: &Settings, now: Now) -> Self {
-        let directory = settings.data.join("tls");
-        let of = |source, about| Self {
-            source,
-            about,
-            problem: None,
-        };
-        if let TlsSource::Files { certificate, .. } = &settings.tls {
-            return of(Source::Files, About::of_file(certificate));
-        }
-        let own = || of(Source::Own, About::of_file(&directory.join("leaf.pem")));
-        if settings.acme.is_none() {
-            return own();
-        }
-        let kept = Kept::new(&directory);
-        let known = kept.certificate().filter(|about| !about.has_ended(now));
-        Self {
-            problem: kept.history().last_problem,
-            ..known.map_or_else(own, |about| of(Source::Acme, Some(about)))
-        }
+        Self(Certificate::gather(settings, now))
     }
 
     pub(super) fn json(&self) -> Value {
-        let about = self.about.as_ref();
+        let about = self.0.about.as_ref();
         json!({
-            "source": match self.source {
+            "source": match self.0.source {
                 Source::Own => "own",
                 Source::Acme => "acme",
                 Source::Files => "files",
@@ -57,17 +26,17 @@ impl Certificate {
             "issuer": about.map(|about| &about.issuer),
             "names": about.map(|about| &about.names),
             "not_after": about.map(|about| about.not_after.0),
-            "problem": self.problem,
+            "problem": self.0.problem,
         })
     }
 
     pub(super) fn in_words(&self) -> String {
-        let source = match self.source {
+        let source = match self.0.source {
             Source::Own => "of the box's own authority",
             Source::Acme => "by ACME",
             Source::Files => "from your files",
         };
-        let about = self.about.as_ref();
+        let about = self.0.about.as_ref();
         let until = about.map_or_else(
             || ", which cannot be read".to_owned(),
             |about| {
@@ -78,7 +47,7 @@ impl Certificate {
                 )
             },
         );
-        let problem = self.problem.as_ref();
+        let problem = self.0.problem.as_ref();
         let problem = problem.map_or_else(String::new, |why| format!(" (last try: {why})"));
         format!("{source}{until}{problem}")
     }
@@ -125,18 +94,18 @@ mod tests {
             r#"{"last_problem":"nobody home"}"#,
         )
         .unwrap();
-        let words = || Certificate::gather(&settings, NOW).in_words();
+        let words = || Shown::gather(&settings, NOW).in_words();
         let own = "of the box's own authority, issued by Heimpost (made by the box itself), until 2028-01-17 \
                    (last try: nobody home)";
         assert_eq!(words(), own);
         fs::copy(tls.join("leaf.pem"), tls.join("acme.pem")).unwrap();
         assert!(words().starts_with("by ACME, issued by "), "{}", words());
-        let json = Certificate::gather(&settings, NOW).json();
+        let json = Shown::gather(&settings, NOW).json();
         assert_eq!(json.get("source"), Some(&json!("acme")));
         assert_eq!(json.get("names"), Some(&json!(["mail.example.org"])));
         fs::write(tls.join("leaf.pem"), "nonsense").unwrap();
         settings.acme = None;
-        let broken = Certificate::gather(&settings, NOW).in_words();
+        let broken = Shown::gather(&settings, NOW).in_words();
         assert_eq!(broken, "of the box's own authority, which cannot be read");
     }
 }

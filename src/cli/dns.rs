@@ -1,22 +1,18 @@
 //! `dns records|check|rotate`: what to publish for the box's domains, whether it is, and new keys for signatures.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::operation::Format;
 use super::output::table;
 use super::{Context, Failure, Output, Result};
-use crate::config::{Listen, Settings, TlsSource};
+use crate::config::Settings;
 use crate::dns::Resolver;
 use crate::mail::address::Domain;
-use crate::net::certificate::{self, About};
-use crate::queue::relay::Sender;
+use crate::manage;
 use crate::store::types::Language;
-use crate::trust::publish::{self, Data, Facts, Finding, Need, Record, State, Ways};
+use crate::trust::publish::{self, Data, Facts, Finding, Need, Record, State};
 use crate::trust::signing::{Keyring, Place};
-use crate::trust::sts_policy::Policy;
 
 /// What is asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -228,14 +224,8 @@ fn switch_keys(
     context: &Context,
     output: &mut dyn Output,
 ) -> Result<()> {
-    let mut new = findings
-        .iter()
-        .filter(|found| found.is_key(Place::Next))
-        .peekable();
-    if new.peek().is_none() || !new.all(|key| key.state == State::Ok) {
-        return Ok(());
-    }
-    let switched = keyring(context).switch(domain, context.clock.now())?;
+    let now = context.clock.now();
+    let switched = manage::domain::follow(&keyring(context), domain, findings, now)?;
     if switched && format == Format::Table {
         output.line(match context.settings.language {
             Language::De => "Die neuen Schlüssel unterschreiben ab jetzt.",
@@ -349,83 +339,12 @@ fn say_home_name(domain: &Domain, language: Language, output: &mut dyn Output) -
 }
 
 fn facts(domain: &Domain, keyring: &Keyring, context: &Context) -> Result<Facts> {
-    let settings = &context.settings;
-    let now = context.clock.now();
-    let (path, source) = certificate_file(settings);
-    let is_known = source != Source::OwnAuthority
-        && About::of_file(&path).is_some_and(|about| {
-            !about.is_self_issued
-                && about.covers(settings.hostname.as_str())
-                && !about.has_ended(now)
-        });
-    let stays = source != Source::Owner;
-    let issuer = settings.acme.as_ref();
-    let issuer = issuer.filter(|acme| acme.directory.contains("letsencrypt.org"));
-    Ok(Facts {
-        hostname: settings.hostname.clone(),
-        domain: domain.clone(),
-        keys: keyring.published(domain, now)?,
-        ways: ways(domain, settings),
-        tls_key: stays.then(|| certificate::key_digest(&path)).flatten(),
-        sts_record: is_known.then(|| Policy::enforce(&settings.hostname).record()),
-        issuer: issuer.map(|_| "letsencrypt.org".to_owned()),
-        services: services(&settings.listen),
-    })
-}
-
-/// Where a certificate comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    OwnAuthority,
-    Acme,
-    /// Files, whose key may change at any time.
-    Owner,
-}
-
-/// The certificate in use.
-fn certificate_file(settings: &Settings) -> (PathBuf, Source) {
-    let directory = settings.data.join("tls");
-    match &settings.tls {
-        TlsSource::Files { certificate, .. } => (certificate.clone(), Source::Owner),
-        TlsSource::SelfMade => {
-            let known = directory.join("acme.pem");
-            if settings.acme.is_some() && known.exists() {
-                (known, Source::Acme)
-            } else {
-                (directory.join("leaf.pem"), Source::OwnAuthority)
-            }
-        }
-    }
-}
-
-/// How mail of a domain leaves.
-fn ways(domain: &Domain, settings: &Settings) -> Ways {
-    let mut ways = Ways::default();
-    let mut rule = None;
-    for (sender, smarthost) in &settings.relay.senders {
-        match sender {
-            Sender::Domain(of) if of == domain => rule = Some(smarthost),
-            Sender::Address(of) if of.domain() == domain => ways.add_smarthost(&smarthost.host),
-            Sender::Domain(_) | Sender::Address(_) => {}
-        }
-    }
-    match rule.or(settings.relay.default.as_ref()) {
-        Some(smarthost) => ways.add_smarthost(&smarthost.host),
-        None => ways.add_direct(),
-    }
-    ways
-}
-
-fn services(listen: &Listen) -> Vec<(&'static str, u16)> {
-    let all = [
-        ("submissions", &listen.submissions),
-        ("imaps", &listen.imaps),
-        ("pop3s", &listen.pop3s),
-    ];
-    let ports = all.into_iter();
-    ports
-        .filter_map(|(name, addresses)| Some((name, addresses.first()?.port())))
-        .collect()
+    Ok(manage::domain::facts(
+        domain,
+        keyring,
+        &context.settings,
+        context.clock.now(),
+    )?)
 }
 
 #[cfg(test)]

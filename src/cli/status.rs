@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::certificate::Certificate;
+use super::certificate::Shown;
 use super::operation::Format;
 use super::output::{bytes_in_words, table};
 use super::queue::{said, span};
@@ -22,7 +22,7 @@ use crate::store::types::{Account, Language, Level, Usage, Waiting};
 struct Facts {
     hostname: String,
     data: String,
-    certificate: Certificate,
+    certificate: Shown,
     mail: Usage,
     space: Space,
     health: Health,
@@ -63,7 +63,7 @@ impl Facts {
             queue_trouble: oldest.as_ref().and_then(last_words),
             hostname: context.settings.hostname.as_str().to_owned(),
             data: context.settings.data.display().to_string(),
-            certificate: Certificate::gather(&context.settings, context.clock.now()),
+            certificate: Shown::gather(&context.settings, context.clock.now()),
             mail,
             space,
             health: store.health(),

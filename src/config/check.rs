@@ -16,6 +16,10 @@ use super::fragment::{
     Fragment, LimitsFragment, ListenFragment, PanelFragment, RoomFragment, Size, StorageFragment,
     TlsFragment, Value, Values,
 };
+use super::ranges::{
+    ARCHIVE_MONTHS_RANGE, CAPACITY_RANGE, CONNECTIONS_RANGE, MESSAGE_BYTES_RANGE, PERCENT_RANGE,
+    QUOTA_RANGE, RECIPIENTS_RANGE, RESERVE_RANGE, ROOM_DAYS_RANGE,
+};
 use super::settings::{
     AccountSettings, AuthSettings, Limits, Listen, PanelSettings, PasswordStorage, RoomSettings,
     Settings, SetupSettings, StorageSettings, SubmissionSettings, TlsSource,
@@ -23,19 +27,6 @@ use super::settings::{
 use super::size::parse_bytes;
 use crate::mail::address::Domain;
 use crate::store::types::{Language, Thresholds};
-
-/// Smallest and largest values that are taken for limits.
-const MESSAGE_BYTES_RANGE: (u64, u64) = (64 << 10, 1 << 30);
-const RECIPIENTS_RANGE: (u64, u64) = (100, 10_000);
-const CONNECTIONS_RANGE: (u64, u64) = (1, 4096);
-const RESERVE_RANGE: (u64, u64) = (8 << 20, 1 << 40);
-const CAPACITY_RANGE: (u64, u64) = (64 << 20, 1 << 50);
-const QUOTA_RANGE: (u64, u64) = (1 << 20, 1 << 50);
-const PERCENT_RANGE: (u64, u64) = (50, 99);
-/// 0 is all mail, however new.
-const ROOM_DAYS_RANGE: (u64, u64) = (0, 3650);
-/// 0 is never.
-const ARCHIVE_MONTHS_RANGE: (u64, u64) = (0, 1200);
 
 /// A problem with its byte offset in the file.
 type Problem = (usize, String);

@@ -7,6 +7,7 @@
 
 mod check;
 mod fragment;
+pub mod ranges;
 mod settings;
 mod size;
 pub mod stored;

@@ -3,7 +3,9 @@
 pub mod account;
 pub mod alias;
 pub mod backup;
+pub mod certificate;
 pub mod device;
+pub mod domain;
 pub mod room;
 pub mod settings;
 pub mod survey;

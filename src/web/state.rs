@@ -13,6 +13,7 @@ use super::change::Changer;
 use super::events::Hub;
 use super::jobs::Jobs;
 use super::mail::told::Told;
+use super::owner::domain::checks::Checks;
 use super::person::storage::Surveys;
 use super::problem::Problem;
 use super::session::Sessions;
@@ -80,6 +81,8 @@ pub struct Kept {
     pub sessions: Sessions,
     /// What people did with mail a moment ago.
     pub(super) told: Told,
+    /// What DNS said when it was asked last.
+    pub(super) checks: Checks,
     /// Work that takes longer than a page.
     pub jobs: Jobs,
     /// What people's mail consists of.

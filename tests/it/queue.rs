@@ -33,15 +33,20 @@ async fn prepare(dir: &Path) -> Settings {
         password: None,
     };
     command(&settings, Operation::AccountAdd(add)).await;
-    let of_store = settings.clone();
+    spool(&settings, 3).await;
+    settings
+}
+
+/// Spools so many mails while no daemon runs.
+pub(crate) async fn spool(settings: &Settings, mails: usize) {
+    let settings = settings.clone();
     let spooled = spawn_blocking(move || {
         let now = Clock::system().now();
-        let store = Store::open(&of_store.data, &store_options(&of_store), now).unwrap();
-        let mails = (1..=3).map(|n| mail(&store, n)).collect();
+        let store = Store::open(&settings.data, &store_options(&settings), now).unwrap();
+        let mails = (1..=mails).map(|n| mail(&store, n)).collect();
         store.append(mails, now).unwrap();
     });
     spooled.await.unwrap();
-    settings
 }
 
 fn mail(store: &Store, n: usize) -> Append {

@@ -1,11 +1,15 @@
 //! The commands on a store in memory, DNS being a zone.
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::auth::Auth;
 use crate::cli::output::Lines;
 use crate::clock::{Clock, Wall};
-use crate::queue::relay::{RelayTls, Smarthost};
+use crate::manage::domain::ways;
+use crate::queue::relay::{RelayTls, Sender, Smarthost};
 use crate::store::{Options, Store};
+use crate::trust::publish::Ways;
 
 fn domain(text: &str) -> Domain {
     Domain::parse(text).unwrap()

@@ -7,15 +7,13 @@ use toml::Spanned;
 
 use super::{Problem, count, path, plain};
 use crate::config::fragment::{AcmeFragment, DnsFragment, QueueFragment, ReceiveFragment, Value};
+use crate::config::ranges::{ATTEMPTS_RANGE, parse_span};
 use crate::config::settings::{AcmeSettings, DmarcPolicy, QueueSettings, ReceiveSettings};
 use crate::dns;
 use crate::mail::address::Address;
 use crate::queue::plan::{Limits, Policy};
 
-const ATTEMPTS_RANGE: (u64, u64) = (1, 200);
 const PORT_RANGE: (u64, u64) = (1, 65_535);
-const SECOND: Duration = Duration::from_secs(1);
-const MONTH: Duration = Duration::from_hours(24 * 30);
 const DNS_PORT: u16 = 53;
 
 pub(super) fn dns(
@@ -101,20 +99,6 @@ fn span(key: &str, value: Value<String>) -> Result<Option<Duration>, Problem> {
         );
         (value.span().start, problem)
     })
-}
-
-fn parse_span(text: &str) -> Option<Duration> {
-    let unit = text.chars().next_back()?;
-    let seconds: u64 = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-    let span = Duration::from_secs(number.checked_mul(seconds)?);
-    (SECOND..=MONTH).contains(&span).then_some(span)
 }
 
 pub(super) fn receive(

@@ -2,10 +2,11 @@
 
 mod accounts;
 mod device;
-mod domain;
+pub(super) mod domain;
 mod log;
 mod overview;
 mod sending;
+mod settings;
 mod storage;
 mod transfer;
 

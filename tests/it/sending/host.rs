@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// A host. Its scripts must all have been played when it ends.
-pub(super) struct Host {
-    pub(super) address: SocketAddr,
+pub(crate) struct Host {
+    pub(crate) address: SocketAddr,
     said: Arc<Mutex<Vec<String>>>,
     leave: Arc<Semaphore>,
     task: JoinHandle<()>,
@@ -25,11 +25,11 @@ pub(super) struct Host {
 
 impl Host {
     /// At an address; port 0 is any.
-    pub(super) async fn at(address: &str, scripts: &[&str]) -> Self {
+    pub(crate) async fn at(address: &str, scripts: &[&str]) -> Self {
         Self::with_tls(address, scripts, None).await
     }
 
-    pub(super) async fn with_tls(address: &str, scripts: &[&str], tls: Option<Arc<Tls>>) -> Self {
+    pub(crate) async fn with_tls(address: &str, scripts: &[&str], tls: Option<Arc<Tls>>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -64,17 +64,17 @@ impl Host {
     }
 
     /// Lets one `GO` pass.
-    pub(super) fn go(&self) {
+    pub(crate) fn go(&self) {
         self.leave.add_permits(1);
     }
 
     /// All that clients said so far, by connection.
-    pub(super) fn said(&self) -> Vec<String> {
+    pub(crate) fn said(&self) -> Vec<String> {
         self.said.lock().unwrap().clone()
     }
 
     /// Waits until all scripts are played; what clients said.
-    pub(super) async fn end(self) -> Vec<String> {
+    pub(crate) async fn end(self) -> Vec<String> {
         self.task.await.unwrap();
         let said = self.said.lock().unwrap();
         said.clone()

@@ -387,7 +387,7 @@ async fn cut_in_the_message_it_goes_to_the_next_host() {
 }
 
 /// A host with a certificate of its own.
-pub(super) fn tls(dir: &std::path::Path, name: &str) -> Arc<Tls> {
+pub(crate) fn tls(dir: &std::path::Path, name: &str) -> Arc<Tls> {
     std::fs::create_dir_all(dir).unwrap();
     let certificate = Certificate::Made {
         directory: dir.to_owned(),

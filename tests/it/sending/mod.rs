@@ -1,7 +1,7 @@
 //! Mail on its way out: a queue and its worker against hosts that follow scripts.
 
-mod host;
-mod hosts;
+pub(crate) mod host;
+pub(crate) mod hosts;
 mod house;
 mod required_tls;
 mod smarthosts;
@@ -22,7 +22,7 @@ S: 250 mx.test
 ";
 
 /// How they take a mail to one recipient.
-const TAKE: &str = "C: MAIL FROM:
+pub(crate) const TAKE: &str = "C: MAIL FROM:
 S: 250 ok
 C: RCPT TO:
 S: 250 ok

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use heimpost::app::App;
+use heimpost::app::{App, World};
 use heimpost::cli::account::Add;
+use heimpost::cli::connect;
 use heimpost::cli::operation::{Operation, Password};
+use heimpost::clock::Clock;
 use heimpost::config::Settings;
+use heimpost::dns::Resolver;
 use heimpost::mail::secret::Secret;
+use heimpost::net::outbound::Outbound;
 use heimpost::net::shutdown::Stopped;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,6 +53,24 @@ impl House {
         }
     }
 
+    /// One on a data directory that is there, in a world that is a zone and trusts these authorities.
+    pub(crate) async fn on(
+        dir: tempfile::TempDir,
+        settings: Settings,
+        (zone, authorities): (&str, &str),
+    ) -> Self {
+        let world = World {
+            resolver: Some(Resolver::zone(zone).unwrap()),
+            outbound: Outbound::trusting(authorities).unwrap(),
+        };
+        let app = App::start_in(world, &settings, Clock::system(), connect::handler);
+        Self {
+            app: app.await.unwrap(),
+            settings,
+            _dir: dir,
+        }
+    }
+
     /// One with the owner anna@heimpost.local and with bob@heimpost.local.
     pub(crate) async fn furnished() -> Self {
         let house = Self::empty().await;
@@ -59,14 +81,7 @@ impl House {
 
     /// Adds an account; the first owns the box.
     pub(crate) async fn add(&self, address: &str) {
-        let add = Operation::AccountAdd(Add {
-            address: address.to_owned(),
-            owner: false,
-            language: None,
-            quota: None,
-            password: Some(Password(Secret::new(PASSWORD.to_owned()))),
-        });
-        app::command(&self.settings, add).await;
+        add(&self.settings, address).await;
     }
 
     /// A browser that was never here.
@@ -94,11 +109,30 @@ impl House {
         browser
     }
 
+    /// Stops it, and looks at what it left.
+    pub(crate) async fn stop_but_keep(self, look: impl FnOnce()) {
+        assert_eq!(self.app.counted().panics, 0);
+        assert_eq!(app::stop(self.app).await, Stopped::Clean);
+        look();
+    }
+
     /// Stops it; nothing may have panicked.
     pub(crate) async fn stop(self) {
         assert_eq!(self.app.counted().panics, 0);
         assert_eq!(app::stop(self.app).await, Stopped::Clean);
     }
+}
+
+/// Adds an account with [`PASSWORD`], with or without a daemon.
+pub(crate) async fn add(settings: &Settings, address: &str) {
+    let add = Operation::AccountAdd(Add {
+        address: address.to_owned(),
+        owner: false,
+        language: None,
+        quota: None,
+        password: Some(Password(Secret::new(PASSWORD.to_owned()))),
+    });
+    app::command(settings, add).await;
 }
 
 /// An answer.

@@ -1,7 +1,9 @@
 //! The web ports of a whole daemon, over real sockets. `client` is a browser without script; pages have a file each.
 
 pub(crate) mod client;
+mod domain;
 mod doors;
+mod sending;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,0 @@
-//! The queue and the smarthosts.
-
-use axum::Router;
-
-use crate::web::Web;
-
-pub(super) fn routes() -> Router<Web> {
-    Router::new()
-}

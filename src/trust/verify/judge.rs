@@ -133,9 +133,10 @@ impl Judge {
             },
             |output| dmarc_of(&output),
         );
-        let heard = match dmarc.outcome {
-            Outcome::TempError => proved,
-            _ => Heard::Something,
+        let heard = if dmarc.outcome == Outcome::TempError {
+            proved
+        } else {
+            Heard::Something
         };
         self.outage().note(patience, heard, self.clock.now().mono);
         dkim.splice(0..0, signatures.iter().map(dkim_of));

@@ -89,6 +89,11 @@ impl About {
     }
 }
 
+/// The first certificate of a PEM text, in DER.
+pub fn der_of_pem(pem: &[u8]) -> Option<Vec<u8>> {
+    Some(CertificateDer::from_pem_slice(pem).ok()?.to_vec())
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "only names of hosts count, whatever other kinds there are"

@@ -9,6 +9,9 @@
 
 pub mod assets;
 pub mod change;
+mod clients;
+mod devices;
+pub mod drawer;
 pub mod events;
 pub mod form;
 pub mod guard;
@@ -124,6 +127,7 @@ fn router() -> Router<Web> {
         .merge(welcome::routes())
         .merge(login::routes())
         .merge(setup::routes())
+        .merge(clients::routes())
         .merge(events::routes())
         .merge(owner::routes())
         .merge(person::routes())

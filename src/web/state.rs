@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::change::Changer;
+use super::drawer::Drawer;
 use super::events::Hub;
 use super::jobs::Jobs;
 use super::mail::told::Told;
@@ -79,6 +80,8 @@ pub struct Sources {
 pub struct Kept {
     /// Who is logged in.
     pub sessions: Sessions,
+    /// Passwords that were just made.
+    pub drawer: Drawer,
     /// What people did with mail a moment ago.
     pub(super) told: Told,
     /// What DNS said when it was asked last.

@@ -1,8 +1,11 @@
 //! The web ports of a whole daemon, over real sockets. `client` is a browser without script; pages have a file each.
 
+mod accounts;
 pub(crate) mod client;
+mod clients;
 mod domain;
 mod doors;
+mod me;
 mod sending;
 mod storage;
 

@@ -149,7 +149,7 @@ fn devices_have_names_and_limits() {
             .store
             .add_device(house.account, name, policy, verifier(), house.now())
     };
-    let phone = add("phone", Pop3Delete::Keep { days: 30 }).unwrap();
+    add("phone", Pop3Delete::Keep { days: 30 }).unwrap();
     assert!(matches!(
         add("phone", Pop3Delete::Move),
         Err(Error::Exists(_))

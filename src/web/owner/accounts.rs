@@ -1,9 +1,0 @@
-//! Accounts, aliases, quotas and devices.
-
-use axum::Router;
-
-use crate::web::Web;
-
-pub(super) fn routes() -> Router<Web> {
-    Router::new()
-}

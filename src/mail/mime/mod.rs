@@ -23,6 +23,7 @@ pub mod surrogate;
 mod tests;
 pub mod text;
 pub mod transfer;
+pub mod view;
 
 pub use codec::DecodeError;
 pub use envelope::HeaderFacts;

@@ -23,6 +23,7 @@ pub mod pop3;
 pub mod queue;
 pub mod room;
 pub mod sasl;
+pub mod search;
 pub mod smtp;
 pub mod space;
 pub mod store;

@@ -173,6 +173,22 @@ impl Date {
         parts.next().is_none().then_some(Self(date))
     }
 
+    /// As people write it: `2026-11-22` or `22.11.2026`.
+    pub fn parse_usual(text: &str) -> Option<Self> {
+        let (separator, is_year_first) = if text.contains('.') {
+            ('.', false)
+        } else {
+            ('-', true)
+        };
+        let parts: Vec<&str> = text.split(separator).collect();
+        let (year, month, day) = match (parts.as_slice(), is_year_first) {
+            ([year, month, day], true) | ([day, month, year], false) => (year, month, day),
+            _ => return None,
+        };
+        let (month, day) = (number(month, 1..=2)?, number(day, 1..=2)?);
+        civil_date(number(year, 4..=4)?, month, day).map(Self)
+    }
+
     /// The day on which `wall` falls in UTC.
     pub fn utc(wall: Wall) -> Self {
         DateTime::utc(wall).date()
@@ -348,6 +364,25 @@ mod tests {
         wall: Wall(1_795_319_615),
         offset_minutes: 60,
     };
+
+    #[test]
+    fn days_as_people_write_them() {
+        let day = Date::parse_imap("2-Nov-2026");
+        for text in ["2026-11-02", "2.11.2026", "02.11.2026", "2026-11-2"] {
+            assert_eq!(Date::parse_usual(text), day, "{text}");
+        }
+        for text in [
+            "",
+            "2026",
+            "2026-13-01",
+            "31.2.2026",
+            "1.1.26",
+            "a-b-c",
+            "2026-11-02-03",
+        ] {
+            assert_eq!(Date::parse_usual(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn formats() {

@@ -18,6 +18,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("mail", &["clock"]),
     ("store", &["mail", "clock", "wake"]),
+    ("search", &["store", "mail", "clock"]),
     ("auth", &["store", "mail", "clock"]),
     ("sasl", &["auth", "machine", "mail"]),
     ("dns", &["mail", "clock"]),
@@ -41,7 +42,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "imap",
         &[
-            "space", "maillog", "delivery", "sasl", "auth", "machine", "store", "mail", "clock",
+            "search", "space", "maillog", "delivery", "sasl", "auth", "machine", "store", "mail",
+            "clock",
         ],
     ),
     (
@@ -53,8 +55,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "manage", "room", "panel", "space", "queue", "trust", "dns", "transfer", "delivery",
-            "net", "config", "maillog", "auth", "store", "mail", "clock", "wake",
+            "search", "manage", "room", "panel", "space", "queue", "trust", "dns", "transfer",
+            "delivery", "net", "config", "maillog", "auth", "store", "mail", "clock", "wake",
         ],
     ),
     ("config", &["queue", "dns", "store", "mail"]),
@@ -129,6 +131,7 @@ const PURE: &[&str] = &[
     "src/imap/",
     "src/pop3/",
     "src/sasl",
+    "src/search/",
     "src/space/",
     "src/queue/plan",
     "src/queue/time",

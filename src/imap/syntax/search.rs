@@ -6,6 +6,7 @@
 use super::sequence::SequenceSet;
 use crate::mail::date::Date;
 use crate::mail::flags::{Keyword, SystemFlags};
+pub use crate::search::plan::EnvelopeField;
 
 /// Deepest nesting of keys (parentheses, OR, NOT).
 pub const SEARCH_DEPTH_MAX: usize = 32;
@@ -64,21 +65,6 @@ pub enum SearchKey {
     Older(u32),
     /// `YOUNGER` (RFC 5032): internal date at most that many seconds ago.
     Younger(u32),
-}
-
-/// A field of the ENVELOPE that a key looks into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EnvelopeField {
-    /// `BCC`
-    Bcc,
-    /// `CC`
-    Cc,
-    /// `FROM`
-    From,
-    /// `SUBJECT`
-    Subject,
-    /// `TO`
-    To,
 }
 
 /// Text to look for, in UTF-8, as the client wrote it; comparing folds case.

@@ -60,6 +60,11 @@ impl Content {
         Ok(Self(reader))
     }
 
+    /// For those who read it their own way.
+    pub(in crate::imap::command) fn into_reader(self) -> MessageReader {
+        self.0
+    }
+
     /// Where the offsets of its summary count from.
     pub(in crate::imap::command) fn origin(&self) -> u64 {
         self.0.origin()

@@ -4,8 +4,7 @@
 //! that leaves it open, its header and body, which stream by in pieces. A step reads one window of rows, some records or
 //! one piece. The answer goes out in pieces too.
 
-mod plan;
-mod reading;
+mod compile;
 
 use std::collections::VecDeque;
 
@@ -22,10 +21,10 @@ use crate::imap::syntax::response::Completion;
 use crate::mail::ids::ModSeq;
 use crate::mail::mime::Summary;
 use crate::mail::mime::surrogate::is_needed;
+use crate::search::plan::{Facts, Plan};
+use crate::search::reading::Reading;
 use crate::store::types::{MessageRecord, MessageRow};
 use crate::store::{Error, Result, Snapshot};
-use plan::{Facts, Plan};
-use reading::Reading;
 
 /// Messages whose rows one step looks at.
 const WINDOW_MESSAGES: u32 = 1000;
@@ -48,7 +47,7 @@ pub struct SearchTask {
     /// Messages that their rows did not decide.
     open: VecDeque<Candidate>,
     /// The message whose bytes are read.
-    reading: Option<Box<Reading>>,
+    reading: Option<(Candidate, Box<Reading>)>,
     found: Vec<u32>,
     highest: Option<ModSeq>,
     answer: Answer,
@@ -86,7 +85,7 @@ pub fn run(search: &Search, ctx: &mut Ctx<'_>) -> Reply {
         Ok(selected) => selected,
         Err(completion) => return completion.into(),
     };
-    let plan = Plan::new(&search.key, selected, today);
+    let plan = compile::compile(&search.key, selected, today);
     let dialect = selected.user.enabled.dialect;
     let asks_modseq = search.key.asks_modseq();
     if asks_modseq {
@@ -123,8 +122,8 @@ impl SearchTask {
     }
 
     fn look(&mut self, selected: &Selected, services: &Services) -> Result<()> {
-        if let Some(reading) = self.reading.take() {
-            self.read(reading);
+        if let Some((candidate, reading)) = self.reading.take() {
+            self.read(candidate, reading);
             return Ok(());
         }
         if !self.open.is_empty() {
@@ -178,8 +177,8 @@ impl SearchTask {
                 Some(true) => self.matches(&candidate),
                 Some(false) => {}
                 None => {
-                    let reading = Reading::begin(candidate, message, &self.plan, services);
-                    self.reading = there(reading)?.map(Box::new);
+                    let reading = self.begin_reading(&candidate, message, services);
+                    self.reading = there(reading)?.map(|reading| (candidate, Box::new(reading)));
                     return Ok(());
                 }
             }
@@ -199,11 +198,29 @@ impl SearchTask {
         Ok(message)
     }
 
-    fn read(&mut self, mut reading: Box<Reading>) {
+    fn begin_reading(
+        &self,
+        candidate: &Candidate,
+        message: Message,
+        services: &Services,
+    ) -> Result<Reading> {
+        let content = match message.content {
+            Some(content) => content,
+            None => Content::open(&services.store, &message.record)?,
+        };
+        Reading::begin(
+            (candidate.seq, candidate.row),
+            (message.record, message.summary),
+            content.into_reader(),
+            &self.plan,
+        )
+    }
+
+    fn read(&mut self, candidate: Candidate, mut reading: Box<Reading>) {
         match reading.step(&self.plan) {
-            Ok(Some(true)) => self.matches(&reading.candidate),
+            Ok(Some(true)) => self.matches(&candidate),
             Ok(Some(false)) => {}
-            Ok(None) => self.reading = Some(reading),
+            Ok(None) => self.reading = Some((candidate, reading)),
             Err(error) => {
                 tracing::error!(%error, "a message cannot be searched");
             }

@@ -1,67 +1,137 @@
-//! Search keys made ready for one mailbox, and what they say of a message as far as it is known.
+//! What is looked for, made ready, and what it says of a message as far as that is known.
 
-use crate::clock::{Now, Wall};
-use crate::imap::session::state::Selected;
-use crate::imap::syntax::search::{EnvelopeField, Needle, SearchKey};
-use crate::imap::syntax::sequence::NumberRange;
+use std::ops::RangeInclusive;
+
+use crate::clock::Wall;
 use crate::mail::date::{Date, DateTime};
 use crate::mail::flags::SystemFlags;
-use crate::mail::ids::Uid;
 use crate::mail::mime::text::{decode_words, fold_case};
+use crate::mail::mime::view::has_files;
 use crate::mail::mime::{EnvelopeAddress, Summary};
 use crate::store::types::{MessageRecord, MessageRow};
 
-/// Keys for one mailbox.
+/// What is looked for.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub struct Plan {
     test: Test,
     /// What is looked for in bodies, folded; [`Test::Body`] and [`Test::Text`] count them.
     pub(super) needles: Vec<String>,
 }
 
-/// A key: sets resolved, names folded.
-#[derive(Debug)]
-enum Test {
+/// A question about a message: sets of numbers resolved, names and texts folded.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// All of these; of none: yes.
     And(Vec<Self>),
+    /// One of the two.
     Or(Box<Self>, Box<Self>),
+    /// Not this.
     Not(Box<Self>),
+    /// Whatever the message.
     Constant(bool),
-    Sequence(Vec<NumberRange>),
-    Uid(Vec<NumberRange>),
+    /// Its sequence number is in one of these ranges, which are ascending and apart.
+    Sequence(Vec<RangeInclusive<u32>>),
+    /// The same of its UID.
+    Uid(Vec<RangeInclusive<u32>>),
+    /// It has that system flag.
     Flag(SystemFlags),
-    /// Bit of a keyword.
+    /// It has one of these keywords, by their bits.
     Keyword(u64),
+    /// Its mod-sequence is at least that.
     ModSeq(u64),
+    /// Something that its record decides.
     Record(RecordTest),
-    /// Name and needle.
+    /// A field of that name has the text.
     Header(String, String),
-    /// Index of the needle.
+    /// Its body has the needle of that index.
     Body(usize),
+    /// Its header or its body has the needle of that index.
     Text(usize),
 }
 
-/// A key that a message's record decides.
-#[derive(Debug)]
-enum RecordTest {
+/// A question that a message's record decides.
+#[derive(Clone, Debug)]
+pub enum RecordTest {
+    /// Internal date before that day.
     Before(Date),
+    /// On that day.
     On(Date),
+    /// On that day or later.
     Since(Date),
+    /// Date field before that day.
     SentBefore(Date),
+    /// On that day.
     SentOn(Date),
+    /// On that day or later.
     SentSince(Date),
+    /// More bytes than that.
     Larger(u64),
+    /// Fewer.
     Smaller(u64),
     /// Internal date at or before.
     Until(Wall),
     /// Internal date at or after.
     From(Wall),
+    /// That field has the text.
     Envelope(EnvelopeField, String),
+    /// Its Message-ID has the text.
     MessageId(String),
+    /// It has attachments.
+    Files,
+}
+
+/// A field of the ENVELOPE that can be looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvelopeField {
+    /// `Bcc`
+    Bcc,
+    /// `Cc`
+    Cc,
+    /// `From`
+    From,
+    /// `Subject`
+    Subject,
+    /// `To`
+    To,
+}
+
+/// Puts a plan together.
+#[derive(Debug, Default)]
+pub struct Planner {
+    needles: Vec<String>,
+}
+
+impl Planner {
+    /// `text` in the body; every message has the empty text.
+    pub fn body(&mut self, text: &str) -> Test {
+        self.needle(text, Test::Body)
+    }
+
+    /// `text` in header or body; every message has the empty text.
+    pub fn text(&mut self, text: &str) -> Test {
+        self.needle(text, Test::Text)
+    }
+
+    fn needle(&mut self, text: &str, test: fn(usize) -> Test) -> Test {
+        if text.is_empty() {
+            return Test::Constant(true);
+        }
+        self.needles.push(fold_case(text));
+        test(self.needles.len() - 1)
+    }
+
+    /// The plan of that question.
+    pub fn plan(self, test: Test) -> Plan {
+        Plan {
+            test,
+            needles: self.needles,
+        }
+    }
 }
 
 /// What is known of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts<'a> {
+pub struct Facts<'a> {
     seq: u32,
     row: &'a MessageRow,
     record: Option<(&'a MessageRecord, &'a Summary)>,
@@ -88,8 +158,8 @@ pub(super) struct Hits {
 }
 
 impl<'a> Facts<'a> {
-    /// What a row tells.
-    pub(super) fn of_row(seq: u32, row: &'a MessageRow) -> Self {
+    /// What a row tells; 0 for a number that nobody asks for.
+    pub fn of_row(seq: u32, row: &'a MessageRow) -> Self {
         Self {
             seq,
             row,
@@ -100,7 +170,7 @@ impl<'a> Facts<'a> {
     }
 
     /// What the record adds.
-    pub(super) fn with_record(self, record: &'a MessageRecord, summary: &'a Summary) -> Self {
+    pub fn with_record(self, record: &'a MessageRecord, summary: &'a Summary) -> Self {
         Self {
             record: Some((record, summary)),
             ..self
@@ -118,89 +188,9 @@ impl<'a> Facts<'a> {
 }
 
 impl Plan {
-    /// Makes `key` ready for the selected mailbox.
-    pub(super) fn new(key: &SearchKey, selected: &Selected, now: Now) -> Self {
-        let mut compiler = Compiler {
-            selected,
-            now: now.stamp(),
-            needles: Vec::new(),
-        };
-        let test = compiler.test(key);
-        Self {
-            test,
-            needles: compiler.needles,
-        }
-    }
-
     /// Whether the message matches; `None` if too little is known of it.
-    pub(super) fn test(&self, facts: &Facts<'_>) -> Option<bool> {
+    pub fn test(&self, facts: &Facts<'_>) -> Option<bool> {
         self.test.holds(facts)
-    }
-}
-
-struct Compiler<'a> {
-    selected: &'a Selected,
-    now: Wall,
-    needles: Vec<String>,
-}
-
-impl Compiler<'_> {
-    fn test(&mut self, key: &SearchKey) -> Test {
-        match key {
-            SearchKey::And(keys) => Test::And(keys.iter().map(|key| self.test(key)).collect()),
-            SearchKey::Or(left, right) => {
-                Test::Or(Box::new(self.test(left)), Box::new(self.test(right)))
-            }
-            SearchKey::Not(key) => Test::Not(Box::new(self.test(key))),
-            SearchKey::All => Test::Constant(true),
-            // `\Recent` is not kept (see `imap::view`).
-            SearchKey::Recent => Test::Constant(false),
-            SearchKey::Sequence(set) => Test::Sequence(set.ranges(self.selected.view.exists())),
-            SearchKey::Uid(set) => {
-                let last = self.selected.view.last_uid();
-                Test::Uid(set.ranges(last.map_or(0, Uid::get)))
-            }
-            SearchKey::Flag(flag) => Test::Flag(*flag),
-            SearchKey::Keyword(keyword) => {
-                let mut known = self.selected.keywords.iter();
-                let bit = known.position(|known| known == keyword);
-                Test::Keyword(bit.map_or(0, |bit| 1 << bit))
-            }
-            SearchKey::ModSeq(since) => Test::ModSeq(*since),
-            SearchKey::Before(date) => Test::Record(RecordTest::Before(*date)),
-            SearchKey::On(date) => Test::Record(RecordTest::On(*date)),
-            SearchKey::Since(date) => Test::Record(RecordTest::Since(*date)),
-            SearchKey::SentBefore(date) => Test::Record(RecordTest::SentBefore(*date)),
-            SearchKey::SentOn(date) => Test::Record(RecordTest::SentOn(*date)),
-            SearchKey::SentSince(date) => Test::Record(RecordTest::SentSince(*date)),
-            SearchKey::Larger(bytes) => Test::Record(RecordTest::Larger(*bytes)),
-            SearchKey::Smaller(bytes) => Test::Record(RecordTest::Smaller(*bytes)),
-            SearchKey::Older(seconds) => Test::Record(RecordTest::Until(self.before(*seconds))),
-            SearchKey::Younger(seconds) => Test::Record(RecordTest::From(self.before(*seconds))),
-            SearchKey::Envelope(field, Needle(text)) => {
-                Test::Record(RecordTest::Envelope(*field, fold_case(text)))
-            }
-            // Clients look for their own drafts so: the ENVELOPE has it, no header need be read.
-            SearchKey::Header(name, Needle(text)) if name.eq_ignore_ascii_case("Message-ID") => {
-                Test::Record(RecordTest::MessageId(fold_case(text)))
-            }
-            SearchKey::Header(name, Needle(text)) => Test::Header(fold_case(name), fold_case(text)),
-            SearchKey::Body(needle) => self.in_body(needle, Test::Body),
-            SearchKey::Text(needle) => self.in_body(needle, Test::Text),
-        }
-    }
-
-    fn before(&self, seconds: u32) -> Wall {
-        Wall(self.now.0.saturating_sub(i64::from(seconds)))
-    }
-
-    /// Every message has the empty text.
-    fn in_body(&mut self, Needle(text): &Needle, test: fn(usize) -> Test) -> Test {
-        if text.is_empty() {
-            return Test::Constant(true);
-        }
-        self.needles.push(fold_case(text));
-        test(self.needles.len() - 1)
     }
 }
 
@@ -246,6 +236,7 @@ impl RecordTest {
             Self::Smaller(bytes) => record.bytes < *bytes,
             Self::Until(time) => internal <= *time,
             Self::From(time) => internal >= *time,
+            Self::Files => has_files(summary),
             Self::MessageId(needle) => {
                 let id = summary.envelope.message_id.as_deref();
                 id.is_some_and(|id| fold_case(&decode_words(id)).contains(needle))
@@ -271,11 +262,11 @@ fn all(tests: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 /// `ranges` are ascending and do not overlap.
-fn within(ranges: &[NumberRange], number: u32) -> bool {
-    let index = ranges.partition_point(|range| range.to < number);
+fn within(ranges: &[RangeInclusive<u32>], number: u32) -> bool {
+    let index = ranges.partition_point(|range| *range.end() < number);
     ranges
         .get(index)
-        .is_some_and(|range| range.contains(number))
+        .is_some_and(|range| range.contains(&number))
 }
 
 fn sent(summary: &Summary) -> Option<Date> {

@@ -3,22 +3,33 @@
 use std::collections::VecDeque;
 
 use super::plan::{Facts, Header, Hits, Plan};
-use super::{Candidate, Message};
-use crate::imap::command::fetch::content::{Content, Span};
-use crate::imap::session::Services;
 use crate::mail::mime::header::fields;
 use crate::mail::mime::text::{Finder, TextDecoder, decode_words, fold_case};
 use crate::mail::mime::{self, Part, Summary};
-use crate::store::Result;
-use crate::store::types::MessageRecord;
+use crate::store::types::{MessageRecord, MessageRow};
+use crate::store::{Error, MessageReader, Result};
+
+/// Bytes that one step reads.
+pub const STEP_BYTES_MAX: usize = 64 << 10;
+
+/// Longest header that is looked into; what lies beyond is not found.
+const HEADER_BYTES_MAX: u64 = 1 << 20;
+
+/// Bytes of a message, from and up to.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from: u64,
+    to: u64,
+}
 
 /// A message that is read.
 #[derive(Debug)]
-pub(super) struct Reading {
-    pub(super) candidate: Candidate,
+pub struct Reading {
+    seq: u32,
+    row: MessageRow,
     record: MessageRecord,
     summary: Summary,
-    content: Content,
+    content: MessageReader,
     header: Header,
     hits: Hits,
     sources: VecDeque<Source>,
@@ -43,34 +54,29 @@ struct Current {
 }
 
 impl Reading {
-    /// Opens a message and reads its header.
-    pub(super) fn begin(
-        candidate: Candidate,
-        message: Message,
+    /// Reads the header of a message: what its row and its record say, and its bytes. `seq` is 0 if nobody asks for it.
+    pub fn begin(
+        (seq, row): (u32, MessageRow),
+        (record, summary): (MessageRecord, Summary),
+        mut content: MessageReader,
         plan: &Plan,
-        services: &Services,
     ) -> Result<Self> {
-        let Message {
-            record,
-            summary,
-            content,
-        } = message;
-        let mut content = match content {
-            Some(content) => content,
-            None => Content::open(&services.store, &record)?,
-        };
         let origin = content.origin();
-        let block = content.read_all(Span {
-            from: 0,
-            to: origin.saturating_add(summary.body.body_start),
-        })?;
+        let block = read_all(
+            &mut content,
+            Span {
+                from: 0,
+                to: origin.saturating_add(summary.body.body_start),
+            },
+        )?;
         let header = Header::parse(&block);
         let mut sources = VecDeque::new();
         if !plan.needles.is_empty() {
             collect(&summary.body, origin, &mut sources);
         }
         Ok(Self {
-            candidate,
+            seq,
+            row,
             record,
             summary,
             content,
@@ -82,7 +88,7 @@ impl Reading {
     }
 
     /// Looks at the next piece; says whether the message matches once that is known.
-    pub(super) fn step(&mut self, plan: &Plan) -> Result<Option<bool>> {
+    pub fn step(&mut self, plan: &Plan) -> Result<Option<bool>> {
         let verdict = self.verdict(plan);
         if verdict.is_some() || self.hits.complete {
             return Ok(Some(verdict.unwrap_or(false)));
@@ -93,7 +99,7 @@ impl Reading {
         }
         match self.sources.pop_front() {
             Some(Source::Header(span)) => {
-                let header = Header::parse(&self.content.read_all(span)?);
+                let header = Header::parse(&read_all(&mut self.content, span)?);
                 self.hits
                     .note(&plan.needles, |needle| header.mentions(needle));
             }
@@ -111,16 +117,16 @@ impl Reading {
     }
 
     fn verdict(&self, plan: &Plan) -> Option<bool> {
-        let facts = Facts::of_row(self.candidate.seq, &self.candidate.row);
+        let facts = Facts::of_row(self.seq, &self.row);
         let facts = facts.with_record(&self.record, &self.summary);
         plan.test(&facts.with_bytes(&self.header, &self.hits))
     }
 
     fn read_text(&mut self, mut current: Current) -> Result<()> {
         let mut text = String::new();
-        if current.rest.bytes() > 0 && !current.decoder.is_full() {
+        if current.rest.from < current.rest.to && !current.decoder.is_full() {
             let mut piece = Vec::new();
-            self.content.read(&mut current.rest, &mut piece)?;
+            read(&mut self.content, &mut current.rest, &mut piece)?;
             current.decoder.push(&piece, &mut text);
             self.hits.find(&mut current.finders, &text);
             self.current = Some(current);
@@ -130,6 +136,29 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+/// Appends the beginning of `span` and cuts it off.
+fn read(content: &mut MessageReader, span: &mut Span, out: &mut Vec<u8>) -> Result<()> {
+    let wanted = usize::try_from(span.to.saturating_sub(span.from)).unwrap_or(usize::MAX);
+    let wanted = wanted.min(STEP_BYTES_MAX);
+    match content.read_at(span.from, wanted, out)? {
+        0 if wanted > 0 => Err(Error::Fault("a blob is shorter than its record".into())),
+        taken => {
+            span.from = span.from.saturating_add(taken as u64).min(span.to);
+            Ok(())
+        }
+    }
+}
+
+fn read_all(content: &mut MessageReader, span: Span) -> Result<Vec<u8>> {
+    let mut rest = span;
+    rest.to = span.to.min(span.from.saturating_add(HEADER_BYTES_MAX));
+    let mut all = Vec::new();
+    while rest.from < rest.to {
+        read(content, &mut rest, &mut all)?;
+    }
+    Ok(all)
 }
 
 /// The places of text in a body: the message's own header is not among them. Nesting is bounded by the summary's.

@@ -26,6 +26,7 @@ mod owner;
 pub mod parts;
 pub mod person;
 pub mod problem;
+pub mod safe_html;
 pub mod session;
 mod setup;
 pub mod smarthost;

@@ -18,6 +18,8 @@ mod sessions;
 mod surroundings;
 #[path = "targets/syntax.rs"]
 mod syntax;
+#[path = "targets/web.rs"]
+mod web;
 
 /// A target: panics if the code breaks a promise on these bytes.
 pub(super) type Target = fn(&[u8]);
@@ -48,6 +50,7 @@ pub(super) const TARGETS: &[(&str, Target)] = &[
     ("control_request", surroundings::control_request),
     ("mbox", surroundings::mbox),
     ("sts_policy", surroundings::sts_policy),
+    ("safe_html", web::safe_html),
     ("smtp_receive", sessions::smtp_receive),
     ("smtp_submission_login", sessions::smtp_submission_login),
     ("smtp_submission", sessions::smtp_submission),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::places;
 use crate::mail::flags::SpecialUse;
 use crate::mail::mailbox_name::{MailboxName, SEPARATOR};
 use crate::store::types::Mailbox;
@@ -19,21 +20,14 @@ pub(super) struct Folder {
     pub(super) depth: usize,
 }
 
-/// What a mailbox is called, without those that it lies in.
+/// What a mailbox is called, without those that it lies in: its name, but for those that every account has, which have
+/// one in each language.
 pub(super) fn label(mailbox: &Mailbox, lang: Lang) -> String {
-    let known = match (mailbox.name.is_inbox(), mailbox.special_use) {
-        (true, _) => lang.t("Posteingang", "Inbox"),
-        (_, Some(SpecialUse::Drafts)) => lang.t("Entwürfe", "Drafts"),
-        (_, Some(SpecialUse::Sent)) => lang.t("Gesendet", "Sent"),
-        (_, Some(SpecialUse::Junk)) => lang.t("Spam", "Junk"),
-        (_, Some(SpecialUse::Trash)) => lang.t("Papierkorb", "Trash"),
-        (_, Some(SpecialUse::Archive)) => lang.t("Archiv", "Archive"),
-        (_, Some(SpecialUse::All | SpecialUse::Flagged) | None) => {
-            let name = mailbox.name.as_str();
-            return name.rsplit(SEPARATOR).next().unwrap_or(name).to_owned();
-        }
-    };
-    known.to_owned()
+    let whole = places::label(lang, mailbox);
+    if whole != mailbox.name.as_str() {
+        return whole;
+    }
+    whole.rsplit(SEPARATOR).next().unwrap_or(&whole).to_owned()
 }
 
 fn rank(mailbox: &Mailbox) -> u8 {
@@ -129,7 +123,7 @@ mod tests {
             [
                 "Posteingang",
                 "-Bahn",
-                "Gesendet",
+                "Sent",
                 "Archiv",
                 "-2025",
                 "alt",

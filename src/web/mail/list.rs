@@ -10,12 +10,14 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::deeds::{Bar, Of};
 use super::shell::Shell;
-use super::{access, folders, people, shell, structure};
+use super::{access, deeds, folders, people, shell};
 use crate::clock::Wall;
 use crate::mail::flags::{SpecialUse, SystemFlags};
 use crate::mail::ids::{AccountId, MailboxId, Serial, Uid};
 use crate::mail::mime::Summary;
+use crate::mail::mime::view::has_files;
 use crate::store::Snapshot;
 use crate::store::types::{Mailbox, MessageRow};
 use crate::web::Web;
@@ -94,7 +96,7 @@ async fn show(
         Ok((listing, shell::folders(&snapshot, account, lang)?))
     });
     let (listing, all) = work.await?;
-    let shell = Shell::new(person, all, Some(id));
+    let shell = Shell::new(web, person, all, Some(id));
     let title = folders::label(&listing.mailbox, lang);
     let zone = &web.sources.settings.time_zone;
     let now = web.now().stamp();
@@ -173,7 +175,7 @@ pub(super) fn line(
         subject: people::subject(&summary.envelope, lang),
         date: record.internal_date,
         bytes: record.bytes,
-        has_files: structure::has_files(&summary),
+        has_files: has_files(&summary),
         lies_in: None,
     }))
 }
@@ -199,10 +201,19 @@ fn who(summary: &Summary, mailbox: &Mailbox, lang: Lang) -> String {
 
 fn render(shell: &Shell, listing: &Listing, now: Wall, zone: &TimeZone) -> Markup {
     let frame = &shell.frame;
+    let mailboxes = shell.mailboxes();
+    let bar = Bar {
+        mailbox: &listing.mailbox,
+        mailboxes: &mailboxes,
+        of: Of::Picked,
+        here: shell.path(),
+        away: shell.path(),
+    };
     html! {
-        form.mails method="post" action="/mail/deed" {
-            (frame.token())
-            input type="hidden" name="mailbox" value=(listing.mailbox.id);
+        form.mails method="post" action=(deeds::ACTION) {
+            // With the first message the bar comes too; once there it stays as it is, since somebody may be using it.
+            @if listing.lines.is_empty() { div #bar data-live="" {} }
+            @else { div #bar { (deeds::bar(frame, &bar)) } }
             (render_lines(shell, &listing.lines, now, zone))
         }
         (pager(shell, listing))

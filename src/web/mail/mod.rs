@@ -11,11 +11,12 @@ mod list;
 mod mailboxes;
 pub(in crate::web) mod people;
 mod places;
+mod query;
 mod read;
 mod search;
 mod shell;
-mod structure;
 mod text;
+mod thread;
 pub(in crate::web) mod told;
 mod verdict;
 

@@ -16,13 +16,15 @@ use serde::Deserialize;
 
 use super::access::{self, Opened};
 use super::body::{Body, text_of};
+use super::deeds::{Bar, Of};
 use super::shell::{self, Shell};
-use super::structure::{Block, Leaf, View, view, written};
 use super::text::{self, Format};
-use super::{attachment, folders, html as html_part, people, verdict};
+use super::thread::{self, Turn};
+use super::{attachment, deeds, folders, html as html_part, people, verdict};
 use crate::mail::date::DateTime;
 use crate::mail::flags::{Flags, SystemFlags};
 use crate::mail::ids::{AccountId, Serial};
+use crate::mail::mime::view::{Block, Leaf, View, view, written};
 use crate::mail::mime::{Envelope, EnvelopeAddress, Part};
 use crate::store::Store;
 use crate::store::types::FlagAction;
@@ -30,6 +32,7 @@ use crate::web::Web;
 use crate::web::layout::Frame;
 use crate::web::parts::{Tone, notice};
 use crate::web::problem::Problem;
+use crate::web::safe_html::wants_remote;
 use crate::web::visitor::{Person, SameSite, cookie, set_cookie};
 use crate::web::words::Lang;
 
@@ -44,6 +47,9 @@ const RECIPIENTS_SHOWN: usize = 5;
 
 /// Recipients that are shown at all.
 const RECIPIENTS_MAX: usize = 200;
+
+/// Conversations of more messages are folded.
+const TURNS_OPEN_MAX: usize = 5;
 
 /// Cookie of how mail is shown.
 const WAY_COOKIE: &str = "heimpost-mail-as";
@@ -96,6 +102,8 @@ struct Read {
     texts: Texts,
     /// Whether a text in HTML would load something from elsewhere.
     has_remote: bool,
+    /// The conversation that it belongs to, oldest first.
+    turns: Vec<Turn>,
 }
 
 async fn read(
@@ -111,14 +119,15 @@ async fn read(
     let way = chosen.or(remembered).unwrap_or(Way::Html);
     let marks = is_opened_by_hand(&headers);
     let work = web.run(move |sources, _| {
-        let read = load(&sources.store, account, Serial(serial), way, marks)?;
+        let read = load(&sources.store, account, Serial(serial), (way, lang), marks)?;
         let all = shell::folders(&sources.store.snapshot()?, account, lang)?;
         Ok((read, all))
     });
     let (read, all) = work.await?;
-    let shell = Shell::new(&person, all, Some(read.opened.mailbox.id));
+    let shell = Shell::new(&web, &person, all, Some(read.opened.mailbox.id));
     let page = Page {
         frame: &shell.frame,
+        shell: &shell,
         zone: &web.sources.settings.time_zone,
         read: &read,
         way,
@@ -145,11 +154,12 @@ fn load(
     store: &Store,
     account: AccountId,
     serial: Serial,
-    way: Way,
+    (way, lang): (Way, Lang),
     marks: bool,
 ) -> Result<Read, Problem> {
     let mut opened = access::message(&store.snapshot()?, account, serial)?;
     let (texts, has_remote) = load_texts(store, &opened, way)?;
+    let turns = thread::conversation(store, account, &opened, lang)?;
     if marks && !opened.row.flags.system.contains(SystemFlags::SEEN) {
         mark_seen(store, &mut opened)?;
     }
@@ -157,6 +167,7 @@ fn load(
         opened,
         texts,
         has_remote,
+        turns,
     })
 }
 
@@ -191,7 +202,7 @@ fn load_texts(store: &Store, opened: &Opened, way: Way) -> Result<(Texts, bool),
             Some(Chosen::Html(leaf)) => {
                 let mut body = Body::new(store.blob(opened.record.blob)?, leaf.part);
                 let (bytes, _) = body.read_up_to(html_part::HTML_BYTES_MAX)?;
-                has_remote = has_remote || html_part::mentions_remote(&bytes);
+                has_remote = has_remote || wants_remote(&text_of(leaf.part, &bytes));
             }
             None => {}
         }
@@ -244,9 +255,17 @@ fn format_of(part: &Part) -> Format {
     }
 }
 
+/// Where other messages of a conversation stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
 /// The page under way.
 struct Page<'a> {
     frame: &'a Frame,
+    shell: &'a Shell,
     zone: &'a TimeZone,
     read: &'a Read,
     way: Way,
@@ -268,7 +287,9 @@ impl Page<'_> {
         let verdict = verdict::of(&opened.record.prefix);
         html! {
             (self.back())
+            (self.deeds())
             (verdict.warning(self.lang()))
+            (self.turns(Side::Before))
             article.card.message aria-label=(self.frame.t("E-Mail", "Message")) {
                 (self.head(&opened.summary.envelope, &verdict.badge(self.lang())))
                 (self.ways(&view))
@@ -276,7 +297,79 @@ impl Page<'_> {
                 (self.blocks(&view))
                 (self.files(&view))
             }
+            (self.turns(Side::After))
             (self.more())
+        }
+    }
+
+    fn deeds(&self) -> Markup {
+        let opened = &self.read.opened;
+        let (serial, flags) = (opened.row.serial, opened.row.flags.system);
+        let mailboxes = self.shell.mailboxes();
+        let away = format!("/mail/box/{}", opened.mailbox.id);
+        let bar = Bar {
+            mailbox: &opened.mailbox,
+            mailboxes: &mailboxes,
+            of: Of::One(serial, flags),
+            here: self.shell.path(),
+            away: &away,
+        };
+        html! {
+            div.message-deeds {
+                @if flags.contains(SystemFlags::DRAFT) {
+                    a.button href={ "/mail/compose?draft=" (serial) } { (self.frame.t("Weiterschreiben", "Go on writing")) }
+                } @else {
+                    a.button href={ "/mail/compose?reply=" (serial) } data-key="r" { (self.frame.t("Antworten", "Reply")) }
+                    a.button.second href={ "/mail/compose?all=" (serial) } data-key="a" { (self.frame.t("Allen antworten", "Reply to all")) }
+                    a.button.second href={ "/mail/compose?forward=" (serial) } data-key="f" { (self.frame.t("Weiterleiten", "Forward")) }
+                }
+                (deeds::form(self.frame, &bar))
+            }
+        }
+    }
+
+    /// The other messages of the conversation that are older, or newer.
+    fn turns(&self, side: Side) -> Markup {
+        let current = self.read.opened.row.serial;
+        let at = self
+            .read
+            .turns
+            .iter()
+            .position(|turn| turn.serial == current);
+        let (before, after) = self.read.turns.split_at(at.unwrap_or_default());
+        let (turns, label) = match side {
+            Side::Before => (
+                before,
+                self.frame
+                    .t("Früher im Gespräch", "Earlier in this conversation"),
+            ),
+            Side::After => (
+                after.get(1..).unwrap_or_default(),
+                self.frame
+                    .t("Später im Gespräch", "Later in this conversation"),
+            ),
+        };
+        html! {
+            @if !turns.is_empty() {
+                section.card.turns {
+                    details open[turns.len() <= TURNS_OPEN_MAX] {
+                        summary { (label) " (" (turns.len()) ")" }
+                        ul.plain { @for turn in turns { (self.turn(turn)) } }
+                    }
+                }
+            }
+        }
+    }
+
+    fn turn(&self, turn: &Turn) -> Markup {
+        html! {
+            li .unread[turn.is_unread] {
+                a href={ "/mail/message/" (turn.serial) } {
+                    @if turn.is_unread { span.visually-hidden { (self.frame.t("Ungelesen: ", "Unread: ")) } }
+                    strong { (turn.who) } " " (turn.subject)
+                }
+                " " span.soft { (self.lang().moment(turn.date, self.zone)) ", " (turn.lies_in) }
+            }
         }
     }
 

@@ -3,9 +3,12 @@
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::deeds;
 use super::folders::{Folder, tree};
 use crate::mail::ids::{AccountId, MailboxId};
 use crate::store::Snapshot;
+use crate::store::types::Mailbox;
+use crate::web::Web;
 use crate::web::layout::{Frame, Tab};
 use crate::web::problem::Problem;
 use crate::web::visitor::Person;
@@ -20,15 +23,23 @@ pub(super) struct Shell {
     pub(super) folders: Vec<Folder>,
     current: Option<MailboxId>,
     query: String,
+    path: String,
+    told: Markup,
 }
 
 impl Shell {
     /// For a person, with the mailbox that is shown.
-    pub(super) fn new(person: &Person, folders: Vec<Folder>, current: Option<MailboxId>) -> Self {
+    pub(super) fn new(
+        web: &Web,
+        person: &Person,
+        folders: Vec<Folder>,
+        current: Option<MailboxId>,
+    ) -> Self {
+        let frame = Frame::of_person(person, Tab::Mail);
         Self {
-            frame: Frame::of_person(person, Tab::Mail)
-                .wide()
-                .live("/mail/events"),
+            told: deeds::notice(web, person, &frame),
+            path: person.visitor.path.clone(),
+            frame: frame.wide().live("/mail/events"),
             folders,
             current,
             query: String::new(),
@@ -41,6 +52,17 @@ impl Shell {
             query: query.to_owned(),
             ..self
         }
+    }
+
+    /// All mailboxes, for what can be done with mail.
+    pub(super) fn mailboxes(&self) -> Vec<Mailbox> {
+        let all = self.folders.iter();
+        all.map(|folder| folder.mailbox.clone()).collect()
+    }
+
+    /// Path and query of this page.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     /// The language.
@@ -67,7 +89,7 @@ impl Shell {
                         nav #folders-small data-live="" aria-label=(mailboxes) { (self.list()) }
                     }
                 }
-                div.mail-main { (body) }
+                div.mail-main { (self.told) (body) }
             }
         };
         self.frame.page(title, &whole)
@@ -87,6 +109,7 @@ impl Shell {
     fn list(&self) -> Markup {
         html! {
             ul { @for folder in &self.folders { (self.entry(folder)) } }
+            p { a href="/mail/mailboxes" { (self.frame.t("Ordner verwalten", "Manage mailboxes")) } }
         }
     }
 

@@ -7,6 +7,7 @@ mod domain;
 mod doors;
 mod me;
 mod sending;
+mod mail;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};

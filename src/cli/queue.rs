@@ -309,6 +309,24 @@ mod tests {
     }
 
     #[test]
+    fn one_that_cannot_be_read_is_listed() {
+        let mail = Unreadable {
+            id: SpoolId(7),
+            why: "a row of\nspool is damaged".to_owned(),
+            again_in: Duration::from_mins(2),
+        };
+        assert_eq!(
+            unreadable(&mail),
+            "7: cannot be read (a row of spool is damaged); all other mail goes on; looked at again in 2 min"
+        );
+        let shown = unreadable_json(&mail);
+        assert_eq!(
+            (&shown["id"], &shown["due_seconds"]),
+            (&json!(7), &json!(120))
+        );
+    }
+
+    #[test]
     fn words_of_ours_are_not_the_hosts() {
         let check = |host: Option<&str>, reply: &str, expected| {
             let last = LastTry {

@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use crate::config;
 use crate::config::stored::{SETTING, Stored, Written};
+use crate::config::{self, Settings};
 use crate::store::{self, Store};
 use crate::wake::Wake;
 
@@ -99,6 +99,17 @@ impl Changer {
     pub fn stored(&self) -> store::Result<Stored> {
         let bytes = self.store.snapshot()?.setting(SETTING)?.unwrap_or_default();
         Ok(Stored::parse(&bytes).unwrap_or_default())
+    }
+
+    /// The settings as they are after the next restart of the services.
+    pub fn wanted(&self) -> Result<Settings, Error> {
+        let wanted = self.written.with(&self.stored()?);
+        wanted.map_err(|error| Error::Wrong(error.to_string()))
+    }
+
+    /// Has the services restart in a moment, so that the answer still goes out.
+    pub fn restart(&self) {
+        self.restart.wake();
     }
 
     /// Why the owner's settings are not in force, if they are not.

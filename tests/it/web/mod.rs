@@ -3,6 +3,7 @@
 mod accounts;
 pub(crate) mod client;
 mod clients;
+mod device;
 mod domain;
 mod doors;
 mod me;

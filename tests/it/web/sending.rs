@@ -2,8 +2,8 @@
 
 use heimpost::cli::connect::store_options;
 use heimpost::clock::Clock;
+use heimpost::config::Settings;
 use heimpost::config::stored::{SETTING, Stored};
-use heimpost::config::{self, Settings};
 use heimpost::store::Store;
 
 use super::client::{House, add};
@@ -269,14 +269,22 @@ async fn wrong_smarthosts_are_told_at_their_fields() {
 
 #[tokio::test]
 async fn ways_for_senders_are_added_one_by_one() {
-    let house = house(0, |settings| {
-        let rules = "[[relay.sender]]\naddress = \"old@heimpost.local\"\nhost = \"relay.test\"\n";
-        settings.relay = config::parse("test", rules).unwrap().relay;
-    })
-    .await;
+    let house = house(0, |_| ()).await;
     let mut owner = house.owner().await;
-    let page = owner.get("/box/sending").await.expect(200);
-    assert!(page.has("old@heimpost.local") && page.has("relay.test"));
+    owner.get("/box/sending/relay?of=new").await.expect(200);
+    let old = [
+        ("of", "new"),
+        ("sender", "old@heimpost.local"),
+        ("preset", "other"),
+        ("host", "relay.test"),
+        ("deed", "save"),
+    ];
+    let page = owner.post("/box/sending/relay", &old).await.expect(200);
+    assert!(
+        page.has("old@heimpost.local") && page.has("relay.test"),
+        "{}",
+        page.text()
+    );
     let twice = [
         ("of", "new"),
         ("sender", "OLD@heimpost.local"),
@@ -297,7 +305,18 @@ async fn ways_for_senders_are_added_one_by_one() {
         ("password", "pw"),
         ("deed", "save"),
     ];
-    owner.post("/box/sending/relay", &more).await.expect(200);
+    let page = owner.post("/box/sending/relay", &more).await.expect(200);
+    assert!(page.has("second.test") && page.has("mail.gmx.net"));
+    let kept = [
+        ("of", "second.test"),
+        ("preset", "gmx"),
+        ("user", "u@gmx.net"),
+        ("deed", "save"),
+    ];
+    owner.post("/box/sending/relay", &kept).await.expect(200);
+    let gone = [("of", "old@heimpost.local"), ("deed", "remove")];
+    let page = owner.post("/box/sending/relay", &gone).await.expect(200);
+    assert!(!page.has("old@heimpost.local"), "{}", page.text());
     let settings = house.settings.clone();
     house
         .stop_but_keep(|| {
@@ -306,14 +325,13 @@ async fn ways_for_senders_are_added_one_by_one() {
                 .get("relay.sender")
                 .and_then(toml::Value::as_array)
                 .unwrap();
-            let text = |at: usize, key: &str| rules[at].get(key).and_then(toml::Value::as_str);
-            assert_eq!(rules.len(), 2);
-            assert_eq!(text(0, "address"), Some("old@heimpost.local"));
+            let text = |key: &str| rules[0].get(key).and_then(toml::Value::as_str);
+            assert_eq!(rules.len(), 1);
             assert_eq!(
-                (text(1, "domain"), text(1, "preset")),
+                (text("domain"), text("preset")),
                 (Some("second.test"), Some("gmx"))
             );
-            assert_eq!(text(1, "password"), Some("pw"));
+            assert_eq!(text("password"), Some("pw"), "an empty field keeps it");
         })
         .await;
 }

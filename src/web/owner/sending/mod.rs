@@ -56,12 +56,13 @@ async fn page(
         Ok((figures, Waiting::read(sources, from, now)?))
     });
     let (figures, waiting) = read.await?;
+    let ways = relay::read(&web).await?;
     let frame = frame(&owner);
     let body = html! {
         @if let Some(done) = done(&frame, &asked) { (done) }
         div #trouble data-live="" { (trouble(&frame, &web, &figures)) }
         (waiting.card(&frame, &web.sources.settings, &figures))
-        (relay::card(&frame, &web))
+        (relay::card(&frame, &web, &ways))
     };
     Ok(frame.page(frame.t("Versand", "Sending"), &body))
 }

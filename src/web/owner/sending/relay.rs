@@ -136,10 +136,18 @@ fn parse_sender(text: &str) -> Option<Sender> {
     domain.map(Sender::Domain)
 }
 
+/// The ways as they are once the services have restarted: of two changes in a row none is lost.
+pub(super) async fn read(web: &Web) -> Result<Relay, Problem> {
+    web.run(|sources, _| {
+        let wanted = sources.changer.wanted();
+        Ok(wanted.map_or_else(|_| sources.settings.relay.clone(), |wanted| wanted.relay))
+    })
+    .await
+}
+
 /// The part of the sending page.
-pub(super) fn card(frame: &Frame, web: &Web) -> Markup {
+pub(super) fn card(frame: &Frame, web: &Web, relay: &Relay) -> Markup {
     let t = |de, en| frame.t(de, en);
-    let relay = &web.sources.settings.relay;
     let senders_locked = Of::New.is_locked(web);
     html! {
         section.card {
@@ -157,7 +165,7 @@ pub(super) fn card(frame: &Frame, web: &Web) -> Markup {
                     )) }
                 }
             }
-            (buttons(frame, web, &Of::Default))
+            (buttons(frame, web, relay, &Of::Default))
             @if !relay.senders.is_empty() {
                 h3 { (t("Eigene Wege für einzelne Absender", "Ways of their own for some senders")) }
                 ul.plain {
@@ -165,7 +173,7 @@ pub(super) fn card(frame: &Frame, web: &Web) -> Markup {
                         li {
                             strong { (name(sender)) }
                             (facts(frame, smarthost))
-                            (buttons(frame, web, &Of::Sender(sender.clone())))
+                            (buttons(frame, web, relay, &Of::Sender(sender.clone())))
                         }
                     }
                 }
@@ -196,8 +204,7 @@ fn facts(frame: &Frame, smarthost: &Smarthost) -> Markup {
     }
 }
 
-fn buttons(frame: &Frame, web: &Web, of: &Of) -> Markup {
-    let relay = &web.sources.settings.relay;
+fn buttons(frame: &Frame, web: &Web, relay: &Relay, of: &Of) -> Markup {
     let label = match of.smarthost(relay) {
         Some(_) => frame.t("Ändern", "Change"),
         None => frame.t("Smarthost einrichten", "Set up a smarthost"),
@@ -249,16 +256,17 @@ async fn show(
     owner: Owner,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let relay = &web.sources.settings.relay;
-    let of = Of::named(&asked.of, relay).ok_or(Problem::NotFound)?;
+    let relay = read(&web).await?;
+    let of = Of::named(&asked.of, &relay).ok_or(Problem::NotFound)?;
     let form = Form {
         of: of.text(),
-        given: Given::of(of.smarthost(relay)),
+        given: Given::of(of.smarthost(&relay)),
         ..Form::default()
     };
     let page = Page {
         frame: frame(&owner),
         web: &web,
+        relay,
         of,
     };
     Ok(page.show(StatusCode::OK, &form, &Errors::new(), &html! {}))
@@ -268,10 +276,12 @@ async fn save(
     State(web): State<Web>,
     Posted(owner, mut form): Posted<Owner, Form>,
 ) -> Result<Response, Problem> {
-    let of = Of::named(&form.of, &web.sources.settings.relay).ok_or(Problem::NotFound)?;
+    let relay = read(&web).await?;
+    let of = Of::named(&form.of, &relay).ok_or(Problem::NotFound)?;
     let page = Page {
         frame: frame(&owner),
         web: &web,
+        relay,
         of,
     };
     if page.of.is_locked(&web) {
@@ -306,9 +316,9 @@ async fn try_saved(
     State(web): State<Web>,
     Posted(owner, asked): Posted<Owner, Asked>,
 ) -> Result<Response, Problem> {
-    let relay = &web.sources.settings.relay;
-    let of = Of::named(&asked.of, relay).ok_or(Problem::NotFound)?;
-    let smarthost = of.smarthost(relay).ok_or(Problem::NotFound)?;
+    let relay = read(&web).await?;
+    let of = Of::named(&asked.of, &relay).ok_or(Problem::NotFound)?;
+    let smarthost = of.smarthost(&relay).ok_or(Problem::NotFound)?;
     let account = &owner.account;
     let tried = smarthost::try_out(&web, smarthost, &account.address, account.language).await;
     let frame = frame(&owner);
@@ -351,12 +361,13 @@ fn words_of(frame: &Frame, said: &str) -> Markup {
 struct Page<'a> {
     frame: Frame,
     web: &'a Web,
+    relay: Relay,
     of: Of,
 }
 
 impl Page<'_> {
     fn before(&self) -> Option<&Smarthost> {
-        self.of.smarthost(&self.web.sources.settings.relay)
+        self.of.smarthost(&self.relay)
     }
 
     /// Whose mail goes by which smarthost; none for the hosts that DNS names.
@@ -368,7 +379,7 @@ impl Page<'_> {
             Of::Sender(sender) => Some(sender.clone()),
             Of::New => {
                 let sender = parse_sender(&form.sender);
-                let known = &self.web.sources.settings.relay.senders;
+                let known = &self.relay.senders;
                 let is_known = known
                     .iter()
                     .any(|(one, _)| sender.as_ref().is_some_and(|sender| is_same(one, sender)));
@@ -475,7 +486,7 @@ impl Page<'_> {
 
     /// All rules, with this one changed, added or taken out.
     fn with_rule(&self, sender: &Sender, smarthost: Option<&Smarthost>) -> Edit {
-        let mut rules = self.web.sources.settings.relay.senders.clone();
+        let mut rules = self.relay.senders.clone();
         let at = rules.iter().position(|(one, _)| is_same(one, sender));
         match (at.and_then(|at| rules.get_mut(at)), smarthost) {
             (Some(rule), Some(smarthost)) => rule.1 = smarthost.clone(),

@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::all_facts;
 use crate::clock::{Now, Wall};
@@ -18,6 +20,9 @@ use crate::trust::publish::{self, Finding};
 use crate::trust::signing::Keyring;
 use crate::web::problem::Problem;
 use crate::web::{Sources, Web};
+
+/// How long a page waits for name servers before it says that the box still looks.
+const WAIT_MAX: Duration = Duration::from_secs(6);
 
 /// What was found, by domain. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -88,8 +93,14 @@ pub(super) async fn look(web: &Web) -> Result<Looked, Problem> {
         let _looking = looking;
         look_at_all(&sources, &resolver, now)
     });
-    work.await.map_err(|_| Problem::Broken)??;
-    Ok(Looked::Done)
+    match timeout(WAIT_MAX, work).await {
+        Ok(done) => {
+            done.map_err(|_| Problem::Broken)??;
+            Ok(Looked::Done)
+        }
+        // It goes on, and the page shows it later.
+        Err(_) => Ok(Looked::Busy),
+    }
 }
 
 fn look_at_all(sources: &Sources, resolver: &Resolver, now: Now) -> Result<(), Problem> {

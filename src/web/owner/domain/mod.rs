@@ -87,8 +87,8 @@ fn done(frame: &Frame, word: &str) -> Option<(Tone, &'static str)> {
         ),
         "busy" => (
             Tone::Info,
-            "Die Box sieht gerade schon nach. Laden Sie die Seite gleich noch einmal.",
-            "The box is looking already. Load the page again in a moment.",
+            "Die Box sieht noch nach; die Namensserver lassen sich Zeit. Laden Sie die Seite gleich noch einmal.",
+            "The box is still looking; the name servers take their time. Load the page again in a moment.",
         ),
         "rotated" => (
             Tone::Good,

@@ -102,7 +102,6 @@ impl Waiting {
                         th { (frame.t("Mail", "Mail")) }
                         th { (frame.t("Warum sie wartet", "Why it waits")) }
                         th { (frame.t("Nächster Versuch", "Next try")) }
-                        th.deeds { span.visually-hidden { (frame.t("Tun", "Do")) } }
                     } }
                     tbody {
                         @for (listed, subject) in &self.mails {
@@ -148,15 +147,10 @@ impl Waiting {
                             br; span.soft { (t("bis", "until")) " " (frame.lang.moment(until, &settings.time_zone)) }
                         }
                     }
-                }
-                td.deeds {
-                    button.quiet name="deed" value={ "retry " (id) } {
+                    br; button.quiet.copy name="deed" value={ "retry " (id) } {
                         @if is_held { (t("Weitersenden", "Send on")) } @else { (t("Jetzt versuchen", "Try now")) }
+                        span.visually-hidden { ": " (subject) }
                     }
-                    @if !is_held {
-                        button.quiet name="deed" value={ "hold " (id) } { (t("Anhalten", "Hold")) }
-                    }
-                    button.quiet name="deed" value={ "remove " (id) } { (t("Herausnehmen …", "Take out …")) }
                 }
             }
         }

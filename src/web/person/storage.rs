@@ -192,7 +192,6 @@ fn largest_card(frame: &Frame, web: &Web, rows: &[Row]) -> Markup {
             @else {
                 form method="post" action="/mail/deed" {
                     (frame.token())
-                    input type="hidden" name="back" value="/me/storage";
                     table.blocks {
                         thead { tr {
                             th { span.visually-hidden { (frame.t("Auswahl", "Choice")) } }

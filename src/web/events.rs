@@ -107,11 +107,17 @@ impl Hub {
         let wake = hub.wake();
         sources.store.on_level(wake.clone());
         sources.desk.on_change(wake.clone());
+        sources.store.on_event(wake.clone());
         sources.panel.on_change(wake);
         hub
     }
 
-    /// Tells all who hear of the house. Those who hold it do not keep the hub.
+    /// Tells all who hear of the house, at once.
+    pub(super) fn tell(&self) {
+        self.0.ring();
+    }
+
+    /// As [`Hub::tell`], later. Those who hold it do not keep the hub.
     fn wake(&self) -> Wake {
         let inner = Arc::downgrade(&self.0);
         Wake::new(move || {

@@ -15,6 +15,7 @@ use super::events::Hub;
 use super::jobs::Jobs;
 use super::mail::told::Told;
 use super::owner::domain::checks::Checks;
+use super::owner::Years;
 use super::person::storage::Surveys;
 use super::problem::Problem;
 use super::session::Sessions;
@@ -113,6 +114,7 @@ pub struct Web {
     /// What pages are made of.
     pub sources: Arc<Sources>,
     pub(super) hub: Hub,
+    pub(super) years: Years,
     reads: Arc<Semaphore>,
 }
 
@@ -120,6 +122,7 @@ impl Web {
     pub(super) fn new(sources: Sources) -> Self {
         Self {
             hub: Hub::of(&sources),
+            years: Years::default(),
             sources: Arc::new(sources),
             reads: Arc::new(Semaphore::new(READS_MAX)),
         }

@@ -6,6 +6,7 @@
 
 pub mod confirm;
 pub mod dsn;
+pub mod handover;
 pub mod intake;
 pub mod local;
 pub mod notice;

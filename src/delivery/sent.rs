@@ -5,19 +5,25 @@
 
 use crate::clock::Now;
 use crate::mail::ids::AccountId;
-use crate::mail::mime::Envelope;
+use crate::mail::mime::{Summary, address_list, header};
 use crate::maillog::{self, Log};
 use crate::store::sent::{Kept, SentCopy};
 use crate::store::types::Filed;
 use crate::store::{self, Append, Store};
 
-/// The copy for `account` of a mail with this `envelope`; `added` are the header fields that submission put in front
-/// ([`super::submission::complete`], to be called first, for it gives the envelope its Message-ID).
-pub fn copy(account: AccountId, added: &[u8], envelope: &Envelope) -> SentCopy {
+/// The copy for `account` of the mail that `summary` describes; `added` are the header fields that submission put in front
+/// ([`super::submission::complete`], to be called first, for it gives the envelope its Message-ID). `bcc` is a field that
+/// only this copy has.
+pub fn copy(account: AccountId, bcc: &[u8], added: &[u8], summary: &Summary) -> SentCopy {
+    let mut summary = summary.clone();
+    if let Some(bcc) = header::find(bcc, "Bcc") {
+        summary.envelope.bcc = address_list::parse(&bcc);
+    }
     SentCopy {
         account,
-        prefix: added.to_vec(),
-        message_id: envelope.message_id.clone().unwrap_or_default(),
+        prefix: [bcc, added].concat(),
+        message_id: summary.envelope.message_id.clone().unwrap_or_default(),
+        summary: summary.encode(),
     }
 }
 

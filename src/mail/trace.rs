@@ -24,6 +24,8 @@ pub enum Greeting {
     Ehlo,
     /// EHLO, and the transaction asked for SMTPUTF8.
     EhloUtf8,
+    /// It did not: the mail was written on our own pages, for which no keyword is registered.
+    Page,
 }
 
 /// Who a message came from.
@@ -65,7 +67,9 @@ pub fn received(facts: &Received<'_>) -> String {
         chunks.push(format!("({})", literal(from.address)));
     }
     chunks.push(format!("by {}", clean(facts.by)));
-    chunks.push(format!("with {}", protocol(facts)));
+    if let Some(protocol) = protocol(facts) {
+        chunks.push(format!("with {protocol}"));
+    }
     chunks.push(format!("id {}", clean(facts.id)));
     if let Some(recipient) = facts.recipient {
         chunks.push(format!("for <{recipient}>"));
@@ -83,15 +87,16 @@ pub fn received(facts: &Received<'_>) -> String {
 }
 
 /// The keyword of RFC 3848 and RFC 6531 3.7.3.
-fn protocol(facts: &Received<'_>) -> String {
+fn protocol(facts: &Received<'_>) -> Option<String> {
     let base = match facts.greeting {
-        Greeting::Helo => return "SMTP".to_owned(),
+        Greeting::Page => return None,
+        Greeting::Helo => return Some("SMTP".to_owned()),
         Greeting::Ehlo => "ESMTP",
         Greeting::EhloUtf8 => "UTF8SMTP",
     };
     let tls = if facts.tls.is_some() { "S" } else { "" };
     let auth = if facts.authenticated { "A" } else { "" };
-    format!("{base}{tls}{auth}")
+    Some(format!("{base}{tls}{auth}"))
 }
 
 /// An address literal (RFC 5321 4.1.3). A mapped IPv4 address is shown as what it is.
@@ -224,11 +229,24 @@ mod tests {
             })
         };
         let tls = Some(("TLS1.2", "X"));
-        assert_eq!(keyword(Greeting::Helo, tls, false), "SMTP");
-        assert_eq!(keyword(Greeting::Ehlo, None, false), "ESMTP");
-        assert_eq!(keyword(Greeting::Ehlo, tls, false), "ESMTPS");
-        assert_eq!(keyword(Greeting::Ehlo, None, true), "ESMTPA");
-        assert_eq!(keyword(Greeting::EhloUtf8, tls, true), "UTF8SMTPSA");
+        assert_eq!(keyword(Greeting::Helo, tls, false).as_deref(), Some("SMTP"));
+        assert_eq!(
+            keyword(Greeting::Ehlo, None, false).as_deref(),
+            Some("ESMTP")
+        );
+        assert_eq!(
+            keyword(Greeting::Ehlo, tls, false).as_deref(),
+            Some("ESMTPS")
+        );
+        assert_eq!(
+            keyword(Greeting::Ehlo, None, true).as_deref(),
+            Some("ESMTPA")
+        );
+        assert_eq!(
+            keyword(Greeting::EhloUtf8, tls, true).as_deref(),
+            Some("UTF8SMTPSA")
+        );
+        assert_eq!(keyword(Greeting::Page, tls, true), None);
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct SentCopy {
     pub prefix: Vec<u8>,
     /// Its Message-ID, as it stands in the header or in `prefix`.
     pub message_id: Vec<u8>,
+    /// `mail::mime::Summary::encode` of it, with what is in `prefix`.
+    pub summary: Vec<u8>,
 }
 
 /// What became of a copy.
@@ -281,7 +283,7 @@ impl Store {
         now: Now,
     ) -> Result<(Vec<Filed>, Kept)> {
         let copy = ReadyCopy {
-            text: Text::pack(&copy.prefix, &append.summary),
+            text: Text::pack(&copy.prefix, &copy.summary),
             oldest: self.lain_for(SENT_COPY_DAYS_MAX, now)?.unwrap_or(Serial(0)),
             copy,
             now,

@@ -14,6 +14,7 @@ use super::drawer::Drawer;
 use super::events::Hub;
 use super::jobs::Jobs;
 use super::mail::told::Told;
+use super::mail::writing::Writing;
 use super::owner::domain::checks::Checks;
 use super::owner::Years;
 use super::person::storage::Surveys;
@@ -87,6 +88,8 @@ pub struct Kept {
     pub(super) told: Told,
     /// What DNS said when it was asked last.
     pub(super) checks: Checks,
+    /// Mails that are being written.
+    pub(super) writing: Writing,
     /// Work that takes longer than a page.
     pub jobs: Jobs,
     /// What people's mail consists of.

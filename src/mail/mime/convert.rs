@@ -15,7 +15,9 @@ mod rewrite;
 mod tests;
 mod walk;
 
+pub(in crate::mail) use encode::Encoder;
 pub use findings::{Findings, Survey};
+pub(in crate::mail) use walk::Ends;
 
 use rewrite::{Aim, Rewriter};
 use walk::Walk;

@@ -3,21 +3,17 @@
 //! What is for accounts and what is for other hosts is one commit, and the reply is made after it.
 
 use crate::clock::Now;
-use crate::delivery::confirm;
+use crate::delivery::handover::{self, Author, Copies, Utf8};
 use crate::delivery::intake::Received;
-use crate::delivery::local::{self, Delivered, Envelope, Message, Place};
-use crate::delivery::outbound::{self, Leaving};
-use crate::delivery::{sent, submission};
+use crate::delivery::local::{Delivered, Envelope, Place};
+use crate::delivery::{confirm, outbound, submission};
 use crate::mail::address::Address;
 use crate::mail::date::DateTime;
 use crate::mail::ids::AccountId;
-use crate::mail::mime::text::decode_words;
-use crate::mail::mime::{EnvelopeAddress, Summary};
+use crate::mail::mime::EnvelopeAddress;
 use crate::mail::trace::{self, Client, Greeting, HOPS_MAX};
-use crate::mail::transport::{BodyType, HeaderType};
 use crate::smtp::reply::{Detail, Reply};
-use crate::store::sent::SentCopy;
-use crate::store::{self, Append};
+use crate::store;
 
 use super::dialog::{Dialect, Hello, fault, ok, store_refusal};
 use super::{Context, Role, Service, State, Turn, told};
@@ -93,121 +89,46 @@ impl Complete {
     /// Files it and says so.
     pub(super) fn file(self, judged: &Judged, context: &mut Context, now: Now) -> Turn {
         let id = context.draw_id();
-        let added = self.additions(&id, context, now);
         let head = |from| {
             let mut head = judged.field.clone().into_bytes();
             head.extend(self.received_field(from, &id, context, now).into_bytes());
-            head.extend_from_slice(&added.fields);
             head
         };
-        let leaving = Leaving {
-            head: head(match context.service.role {
+        let (head_here, head_elsewhere) = (
+            head(Shown::Client),
+            head(match context.service.role {
                 Role::Receive => Shown::Client,
                 Role::Submission => Shown::Nobody,
             }),
-            account: context.login.as_ref().map(|login| login.account),
-            body: self.body(),
-            header: self.header(),
-        };
-        let reports = match self.reports(&leaving, judged.place, context, now) {
-            Ok(reports) => reports,
-            Err(error) => return self.turn_away(store_refusal(&error), context, now),
-        };
-        let message = Message {
-            head: head(Shown::Client),
+        );
+        let (envelope, bytes) = (self.envelope, self.received.bytes);
+        let mail = handover::Mail {
+            envelope: &envelope,
+            smtputf8: if self.smtputf8 {
+                Utf8::Wanted
+            } else {
+                Utf8::Unasked
+            },
+            received: self.received,
+            id: &id,
+            author: context.author(),
             place: judged.place,
-            leaving,
-            copy: added.copy,
-            reports,
-            blob: self.received.blob,
-            summary: added.summary,
+            head_here,
+            head_elsewhere,
         };
-        let envelope = &self.envelope;
-        let reply = match local::deliver(&context.service.store, envelope, message, now) {
+        let reply = match handover::hand_over(&context.service.house(), mail, now) {
             Ok(done) => {
-                told::taken(envelope, &id, self.received.bytes, &done, context, now);
+                told::taken(&envelope, &id, bytes, &done, context, now);
                 taken(&id, &done)
             }
             Err(error) => {
                 let reply = store_refusal(&error);
-                let Envelope { from, to, .. } = envelope;
+                let Envelope { from, to, .. } = &envelope;
                 told::not_taken(from, to, Some(self.bytes), &reply, context, now);
                 reply
             }
         };
         Turn::new(State::Identified(self.hello), reply)
-    }
-
-    /// Mail that looks forged is not confirmed: its sender may be nobody who sent it.
-    fn reports(
-        &self,
-        leaving: &Leaving,
-        place: Place,
-        context: &Context,
-        now: Now,
-    ) -> store::Result<Vec<Append>> {
-        if place == Place::Junk || !self.envelope.to.iter().any(confirm::wants) {
-            return Ok(Vec::new());
-        }
-        let subject = Summary::decode(&self.received.summary).ok();
-        let subject = subject.and_then(|summary| summary.envelope.subject);
-        let mail = confirm::Mail {
-            envelope: &self.envelope,
-            leaving,
-            head: &self.received.head,
-            subject: &decode_words(&subject.unwrap_or_default()),
-            bytes: self.received.bytes,
-        };
-        let service = &context.service;
-        let house = confirm::House {
-            hostname: &service.hostname,
-            language: service.language,
-        };
-        let report = confirm::write(&service.store, &service.router, &house, &mail, now)?;
-        Ok(report.into_iter().collect())
-    }
-
-    /// What submission puts in front.
-    fn additions(&self, id: &str, context: &Context, now: Now) -> Additions {
-        let summary = &self.received.summary;
-        if let Some(login) = &context.login
-            && let Ok(mut decoded) = Summary::decode(summary)
-        {
-            let hostname = &context.service.hostname;
-            let fields = submission::complete(&mut decoded.envelope, hostname, id, now);
-            // What programs write by themselves, such as read receipts, has the null sender.
-            let is_kept = context.service.keeps_sent && self.envelope.from.is_some();
-            let copy = is_kept.then(|| sent::copy(login.account, &fields, &decoded.envelope));
-            return Additions {
-                fields,
-                summary: decoded.encode(),
-                copy,
-            };
-        }
-        Additions {
-            fields: Vec::new(),
-            summary: summary.clone(),
-            copy: None,
-        }
-    }
-
-    fn body(&self) -> BodyType {
-        if self.received.has_8bit {
-            BodyType::EightBitMime
-        } else {
-            BodyType::SevenBit
-        }
-    }
-
-    /// UTF-8 in the header of mail that did not say SMTPUTF8 is taken, as many programs write it, and goes on in the same
-    /// way: as 8BITMIME, for hosts without SMTPUTF8 too.
-    fn header(&self) -> HeaderType {
-        let facts = &self.received.facts;
-        if self.smtputf8 && (facts.has_8bit || facts.has_8bit_in_parts) {
-            HeaderType::Utf8
-        } else {
-            HeaderType::Ascii
-        }
     }
 
     fn received_field(&self, shown: Shown, id: &str, context: &Context, now: Now) -> String {
@@ -257,14 +178,6 @@ enum Shown {
     Nobody,
 }
 
-struct Additions {
-    fields: Vec<u8>,
-    /// Which knows of them.
-    summary: Vec<u8>,
-    /// For the author's Sent.
-    copy: Option<SentCopy>,
-}
-
 fn taken(id: &str, done: &Delivered) -> Reply {
     if done.spooled > 0 {
         ok(&format!("Queued as {id}"))
@@ -273,7 +186,34 @@ fn taken(id: &str, done: &Delivered) -> Reply {
     }
 }
 
+impl Service {
+    fn house(&self) -> handover::House<'_> {
+        handover::House {
+            store: &self.store,
+            router: &self.router,
+            names: confirm::House {
+                hostname: &self.hostname,
+                language: self.language,
+            },
+        }
+    }
+}
+
 impl Context {
+    /// Who logged in. Bcc was left out as the message came.
+    fn author(&self) -> Option<Author> {
+        let login = self.login.as_ref()?;
+        Some(Author {
+            account: login.account,
+            keeps_copy: if self.service.keeps_sent {
+                Copies::Kept
+            } else {
+                Copies::Left
+            },
+            bcc: Vec::new(),
+        })
+    }
+
     /// An identifier of a message that no other has: 10 bytes of a keyed hash, in hexadecimal.
     fn draw_id(&mut self) -> String {
         let drawn = self.nonces.draw();

@@ -10,6 +10,7 @@ use crate::clock::Now;
 use crate::delivery::intake::{Intake, Received};
 use crate::delivery::local::Place;
 use crate::machine::Event;
+use crate::mail::compose::DRAFT_FIELD;
 use crate::mail::mime::filter::{HeaderFilter, Unwanted};
 use crate::smtp::reply::{Detail, Reply};
 use crate::store;
@@ -33,7 +34,11 @@ impl Inspection {
             // RFC 8601 5
             Role::Receive => vec![Unwanted::ResultsOf(hostname.clone())],
             // RFC 5322 3.6.3: its author's program should have left it out.
-            Role::Submission => vec![Unwanted::Named("Bcc"), Unwanted::Named("Resent-Bcc")],
+            Role::Submission => vec![
+                Unwanted::Named("Bcc"),
+                Unwanted::Named("Resent-Bcc"),
+                Unwanted::Named(DRAFT_FIELD),
+            ],
         };
         Self {
             filter: HeaderFilter::new(unwanted),

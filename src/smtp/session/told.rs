@@ -30,9 +30,6 @@ pub(super) fn taken(
         spooled: done.spooled,
         peer: context.peer.address.ip(),
     };
-    for account in envelope.to.iter().flat_map(|to| &to.targets.accounts) {
-        context.service.store.note_taken(*account, &envelope.from);
-    }
     let tally = &context.service.tally;
     let log = Log(&context.service.store, now);
     match (context.service.role, &context.login) {

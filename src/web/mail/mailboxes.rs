@@ -10,8 +10,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::deeds;
-use super::places;
 use super::told::{MailboxDeed, What};
+use super::{access, folders};
 use crate::mail::ids::MailboxId;
 use crate::mail::mailbox_name::{MailboxName, SEPARATOR};
 use crate::store::types::{Language, Mailbox};
@@ -40,7 +40,7 @@ async fn all(web: &Web, person: &Person) -> Result<Vec<Mailbox>, Problem> {
 
 async fn one(web: &Web, person: &Person, id: u32) -> Result<Mailbox, Problem> {
     let account = person.account.id;
-    web.run(move |sources, _| places::own(&sources.store.snapshot()?, account, MailboxId(id)))
+    web.run(move |sources, _| access::mailbox(&sources.store.snapshot()?, account, MailboxId(id)))
         .await
 }
 
@@ -87,7 +87,7 @@ fn new_form(frame: &Frame, mailboxes: &[Mailbox], (name, error): (&str, &str)) -
                 label for="field-above" { (lang.t("Liegt in", "Inside")) }
                 select #field-above name="above" {
                     option value="" { (lang.t("oberste Ebene", "top level")) }
-                    @for one in mailboxes { option value=(one.id) { (places::label(lang, one)) } }
+                    @for one in mailboxes { option value=(one.id) { (folders::label(one, lang)) } }
                 }
             }
             button { (lang.t("Anlegen", "Create")) }
@@ -97,7 +97,7 @@ fn new_form(frame: &Frame, mailboxes: &[Mailbox], (name, error): (&str, &str)) -
 
 fn row(frame: &Frame, mailbox: &Mailbox) -> Markup {
     let lang = frame.lang;
-    let label = places::label(lang, mailbox);
+    let label = folders::label(mailbox, lang);
     let rename = format!("{PATH}/{}/rename", mailbox.id);
     let delete = format!("{PATH}/{}/delete", mailbox.id);
     let id = format!("rename-{}", mailbox.id);
@@ -224,7 +224,7 @@ async fn ask(
     }
     let frame = Frame::of_person(&person, Tab::Mail);
     let lang = frame.lang;
-    let label = places::label(lang, &mailbox);
+    let label = folders::label(&mailbox, lang);
     let lost = match mailbox.messages {
         0 => lang.t("Er ist leer.", "It is empty.").to_owned(),
         1 => lang

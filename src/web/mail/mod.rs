@@ -7,8 +7,10 @@ mod compose;
 mod deeds;
 mod folders;
 mod html;
+mod keys;
 mod list;
 mod mailboxes;
+mod outbox;
 pub(in crate::web) mod people;
 mod places;
 mod query;
@@ -19,6 +21,7 @@ mod text;
 mod thread;
 pub(in crate::web) mod told;
 mod verdict;
+pub(in crate::web) mod writing;
 
 use axum::Router;
 
@@ -32,6 +35,8 @@ pub(super) fn routes() -> Router<Web> {
         .merge(html::routes())
         .merge(attachment::routes())
         .merge(compose::routes())
+        .merge(keys::routes())
         .merge(deeds::routes())
         .merge(mailboxes::routes())
+        .merge(outbox::routes())
 }

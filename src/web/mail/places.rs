@@ -2,24 +2,12 @@
 
 use crate::clock::Now;
 use crate::mail::flags::SpecialUse;
-use crate::mail::ids::{AccountId, MailboxId};
+use crate::mail::ids::AccountId;
 use crate::mail::mailbox_name::MailboxName;
 use crate::store::types::Mailbox;
 use crate::store::{self, Snapshot, Store};
 use crate::web::problem::Problem;
 use crate::web::words::Lang;
-
-/// A mailbox of this account; anybody else's is not there.
-pub(super) fn own(
-    snapshot: &Snapshot,
-    account: AccountId,
-    id: MailboxId,
-) -> Result<Mailbox, Problem> {
-    let found = snapshot.mailbox(id)?;
-    found
-        .filter(|mailbox| mailbox.account == account)
-        .ok_or(Problem::NotFound)
-}
 
 /// The mailbox of that special use, if there is one.
 pub(super) fn find(

@@ -110,6 +110,7 @@ impl Shell {
         html! {
             ul { @for folder in &self.folders { (self.entry(folder)) } }
             p { a href="/mail/mailboxes" { (self.frame.t("Ordner verwalten", "Manage mailboxes")) } }
+            p { a href="/mail/keys" { (self.frame.t("Tasten", "Keys")) } }
         }
     }
 

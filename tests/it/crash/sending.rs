@@ -65,7 +65,7 @@ impl Sending {
             }
             Self::Submit(content, recipients, account) => {
                 let append = prepare(store, *content, *recipients, &[])?;
-                let copy = copy(store, *account, 0)?;
+                let copy = copy(store, *account, 0, &append)?;
                 let (_, kept) = store.submit(append, Vec::new(), copy, now())?;
                 assert!(matches!(kept, Kept::Filed(_)), "{kept:?}");
                 Ok(())
@@ -232,18 +232,19 @@ fn message_id(seed: u64) -> Vec<u8> {
     format!("<{seed}@example.org>").into_bytes()
 }
 
-fn copy(store: &Store, account: usize, seed: u64) -> Result<SentCopy> {
+fn copy(store: &Store, account: usize, seed: u64, append: &Append) -> Result<SentCopy> {
     Ok(SentCopy {
         account: store.snapshot()?.accounts()?[account].id,
         prefix: Vec::new(),
         message_id: message_id(seed),
+        summary: append.summary.clone(),
     })
 }
 
 /// The first account sends a mail.
 pub(super) fn submit(store: &Store, seed: u64, bytes: usize) {
     let append = prepare(store, Content::new(seed, bytes), 1, &[]).unwrap();
-    let copy = copy(store, 0, seed).unwrap();
+    let copy = copy(store, 0, seed, &append).unwrap();
     let (_, kept) = store.submit(append, Vec::new(), copy, now()).unwrap();
     assert!(matches!(kept, Kept::Filed(_)), "{kept:?}");
 }

@@ -109,8 +109,8 @@ impl World {
     /// As if the account had sent it: a copy is in Sent.
     fn submit(&self, account: AccountId, file: &str) {
         let received = self.take(file);
-        let envelope = Summary::decode(&received.summary).unwrap().envelope;
-        let copy = sent::copy(account, b"Date: today\r\n", &envelope);
+        let summary = Summary::decode(&received.summary).unwrap();
+        let copy = sent::copy(account, b"", b"Date: today\r\n", &summary);
         let append = Append {
             blob: received.blob,
             summary: received.summary,

@@ -253,7 +253,7 @@ impl Browser {
         page
     }
 
-    async fn follow(&mut self, mut page: Page) -> Page {
+    pub(crate) async fn follow(&mut self, mut page: Page) -> Page {
         for _ in 0..REDIRECTS_MAX {
             if page.status != 303 {
                 return page;

@@ -6,9 +6,9 @@ mod clients;
 mod device;
 mod domain;
 mod doors;
+mod mail;
 mod me;
 mod sending;
-mod mail;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -431,3 +431,7 @@ async fn clients_that_dawdle_hold_up_nobody() {
         Default::default()
     );
 }
+
+mod compose;
+mod deeds;
+mod writing;

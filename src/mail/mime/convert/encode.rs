@@ -17,7 +17,7 @@ const BASE64_BYTES: usize = LINE_BYTES_MAX / 4 * 3;
 
 /// Encodes one body.
 #[derive(Debug)]
-pub(super) struct Encoder {
+pub(in crate::mail) struct Encoder {
     /// Undoes the encoding that a body has already.
     decoder: Option<TransferDecoder>,
     form: Form,
@@ -30,14 +30,14 @@ enum Form {
 }
 
 impl Encoder {
-    pub(super) fn base64() -> Self {
+    pub(in crate::mail) fn base64() -> Self {
         Self {
             decoder: None,
             form: Form::Base64(Base64::default()),
         }
     }
 
-    pub(super) fn quoted_printable() -> Self {
+    pub(in crate::mail) fn quoted_printable() -> Self {
         Self {
             decoder: None,
             form: Form::QuotedPrintable(QuotedPrintable::default()),
@@ -56,7 +56,7 @@ impl Encoder {
         }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+    pub(in crate::mail) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         let Some(decoder) = &mut self.decoder else {
             self.form.push(bytes, out);
             return;
@@ -67,7 +67,7 @@ impl Encoder {
     }
 
     /// The body ends; gives what was held back.
-    pub(super) fn finish(mut self, ends: Ends, out: &mut Vec<u8>) {
+    pub(in crate::mail) fn finish(mut self, ends: Ends, out: &mut Vec<u8>) {
         if let Some(decoder) = self.decoder.take() {
             let mut decoded = Vec::new();
             decoder.finish(&mut decoded);

@@ -55,7 +55,7 @@ pub(super) enum Kind {
 
 /// What a body ends at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ends {
+pub(in crate::mail) enum Ends {
     /// A boundary, with the line end before it.
     Boundary,
     Message,

@@ -36,6 +36,7 @@ impl House {
             account: self.account,
             prefix: b"Date: now\r\n".to_vec(),
             message_id: id.as_bytes().to_vec(),
+            summary: append.summary.clone(),
         };
         let before = self.store.snapshot().unwrap().spool_len().unwrap();
         let (filed, kept) = self

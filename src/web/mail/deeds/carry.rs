@@ -9,8 +9,8 @@ use crate::mail::ids::{AccountId, MailboxId, Serial, Uid};
 use crate::mail::mailbox_name::MailboxName;
 use crate::store::types::{FlagAction, Mailbox};
 use crate::store::{self, Snapshot, Store};
-use crate::web::mail::places;
 use crate::web::mail::told::{Move, What};
+use crate::web::mail::{access, folders, places};
 use crate::web::problem::Problem;
 use crate::web::words::Lang;
 
@@ -32,7 +32,7 @@ fn find(snapshot: &Snapshot, account: AccountId, picks: &[Serial]) -> Result<Pic
             continue;
         };
         if !found.contains_key(&record.mailbox) {
-            places::own(snapshot, account, record.mailbox)?;
+            access::mailbox(snapshot, account, record.mailbox)?;
         }
         found.entry(record.mailbox).or_default().push(record.uid);
     }
@@ -50,7 +50,7 @@ fn meant(
     let Deed::Empty(id) = deed else {
         return find(&snapshot, account, picks);
     };
-    let mailbox = places::own(&snapshot, account, id)?;
+    let mailbox = access::mailbox(&snapshot, account, id)?;
     // What could be a slip of the finger elsewhere.
     if !matches!(
         mailbox.special_use,
@@ -96,7 +96,7 @@ pub(super) fn carry_out(
         }
         Deed::File(special) => places::find_or_make(store, account, special, now)?,
         Deed::NotJunk => inbox(&store.snapshot()?, account)?,
-        Deed::Move(id) => places::own(&store.snapshot()?, account, id)?,
+        Deed::Move(id) => access::mailbox(&store.snapshot()?, account, id)?,
     };
     let mut moves = Vec::new();
     for (from, uids) in meant {
@@ -107,7 +107,7 @@ pub(super) fn carry_out(
     let moved = moves.iter().map(|one| one.uids.len()).sum();
     match moved {
         0 => Ok((What::Nothing, Vec::new())),
-        _ => Ok((What::Moved(moved, places::label(lang, &target)), moves)),
+        _ => Ok((What::Moved(moved, folders::label(&target, lang)), moves)),
     }
 }
 
@@ -212,10 +212,10 @@ pub(super) fn undo(
     for one in moves {
         all += one.uids.len();
         let snapshot = store.snapshot()?;
-        if places::own(&snapshot, account, one.to).is_err() {
+        if access::mailbox(&snapshot, account, one.to).is_err() {
             continue;
         }
-        let home = match places::own(&snapshot, account, one.from) {
+        let home = match access::mailbox(&snapshot, account, one.from) {
             Ok(home) => home,
             Err(Problem::NotFound) => inbox(&snapshot, account)?,
             Err(problem) => return Err(problem),

@@ -1,3 +1,5 @@
+//! Deeds on a store in memory.
+
 use super::carry;
 use super::*;
 use crate::clock::{Clock, Now, Wall};

@@ -19,6 +19,7 @@ use crate::net::listener::{Service, Talk};
 use crate::pop3::{self, Pop3};
 use crate::smtp::{self, Role};
 use crate::store::Store;
+use crate::web::guard::HOME_NAME;
 use crate::web::{self, Sources};
 
 /// Names of the web ports' services: in plain, and with TLS.
@@ -187,7 +188,9 @@ fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
 pub(super) fn subject(settings: &Settings) -> Subject {
     let hostname = settings.hostname.as_str().to_owned();
     let label = hostname.split('.').next().unwrap_or(&hostname);
-    let mut names = BTreeSet::from([format!("{label}.local"), "localhost".to_owned()]);
+    let home = [HOME_NAME, "localhost"].map(str::to_owned);
+    let mut names = BTreeSet::from(home);
+    names.insert(format!("{label}.local"));
     names.extend(
         settings
             .domains

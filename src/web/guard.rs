@@ -29,6 +29,12 @@ pub const LANGUAGE_COOKIE: &str = "heimpost-language";
 /// Cookie of the token in forms that need no session.
 pub const FORM_COOKIE: &str = "heimpost-form";
 
+/// The same over a plain connection: a browser keeps a cookie that came behind TLS from being replaced there.
+const FORM_COOKIE_IN_PLAIN: &str = "heimpost-form-plain";
+
+/// What the box is called at home, whatever name it has been given.
+pub const HOME_NAME: &str = "heimpost.local";
+
 /// Nothing from outside, nothing inline, nothing framed but our own.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
     connect-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -95,7 +101,7 @@ fn visitor(
         .get(ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok());
     let lang = chosen.or_else(|| accepted.and_then(Lang::preferred));
-    let held = cookie(headers, FORM_COOKIE).filter(|text| text.len() >= 32);
+    let held = cookie(headers, form_cookie(link)).filter(|text| text.len() >= 32);
     let form = held.map_or_else(Token::new, |text| Some(Token::from_text(text)))?;
     let path = request
         .uri()
@@ -126,7 +132,7 @@ fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
 
 /// Whether a host can only be this box: an address (which no name server can redirect), or one of its names.
 fn is_ours(host: &str, settings: &Settings) -> bool {
-    if host.parse::<IpAddr>().is_ok() || host == "localhost" {
+    if host.parse::<IpAddr>().is_ok() || matches!(host, "localhost" | "heimpost" | HOME_NAME) {
         return true;
     }
     let hostname = settings.hostname.as_str().to_lowercase();
@@ -162,15 +168,21 @@ fn refuse_host() -> Response {
 
 /// The same page on the port with TLS.
 fn to_tls(host: &str, uri: &Uri, settings: &Settings) -> Response {
-    let Some(port) = settings
-        .listen
-        .web_tls
-        .first()
-        .map(std::net::SocketAddr::port)
-    else {
+    let Some(base) = tls_base(host, settings) else {
         let text = "Passwords are only taken over TLS, and [listen] web_tls is off.\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     };
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let location = HeaderValue::from_str(&format!("{base}{path}"));
+    match location {
+        Ok(location) => (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
+
+/// Where the port with TLS is for whoever asks for this host.
+fn tls_base(host: &str, settings: &Settings) -> Option<String> {
+    let port = settings.listen.web_tls.first()?.port();
     let host = if host.contains(':') {
         format!("[{host}]")
     } else {
@@ -181,11 +193,23 @@ fn to_tls(host: &str, uri: &Uri, settings: &Settings) -> Response {
     } else {
         format!(":{port}")
     };
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let location = HeaderValue::from_str(&format!("https://{host}{port}{path}"));
-    match location {
-        Ok(location) => (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response(),
-        Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    Some(format!("https://{host}{port}"))
+}
+
+/// A link to a page that takes passwords: as it is where the connection is private, else on the port with TLS.
+pub(super) fn over_tls(web: &Web, visitor: &Visitor, path: &str) -> String {
+    let base = tls_base(&visitor.host, &web.sources.settings);
+    match base.filter(|_| !visitor.link.is_private()) {
+        Some(base) => format!("{base}{path}"),
+        None => path.to_owned(),
+    }
+}
+
+fn form_cookie(link: Link) -> &'static str {
+    if link.tls {
+        FORM_COOKIE
+    } else {
+        FORM_COOKIE_IN_PLAIN
     }
 }
 
@@ -220,7 +244,7 @@ fn dress(mut response: Response, visitor: &Visitor, fresh_form: bool) -> Respons
     if fresh_form
         && is_page(headers)
         && let Ok(value) = set_cookie(
-            (FORM_COOKIE, visitor.form.expose()),
+            (form_cookie(visitor.link), visitor.form.expose()),
             SameSite::Strict,
             None,
             visitor.link,

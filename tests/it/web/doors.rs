@@ -74,7 +74,7 @@ async fn forms_need_their_token_and_come_from_here() {
         "",
         "x",
         &other.token,
-        &owner.cookies["heimpost-form"].clone(),
+        &owner.cookies["heimpost-form-plain"].clone(),
     ] {
         owner.token = bad.to_owned();
         owner.post_only("/box/logout", &[]).await.expect(403);

@@ -301,6 +301,11 @@ impl App {
         &self.addresses
     }
 
+    /// LED and button.
+    pub fn panel(&self) -> &Remote {
+        &self.panel
+    }
+
     /// What the network side has counted.
     pub fn counted(&self) -> Counted {
         self.shared.counters.read()

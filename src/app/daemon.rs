@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
@@ -24,6 +25,9 @@ use crate::panel::Policy;
 use crate::store::{self, Options, Store};
 use crate::wake::Wake;
 use crate::web::Kept;
+
+/// How long the setup window is open after power-on while there is no account.
+pub const POWER_ON_WINDOW: Duration = Duration::from_mins(15);
 
 /// The store's setting that keeps a document with which the services did not start.
 const REFUSED_SETTING: &str = "settings.toml.refused";
@@ -134,7 +138,9 @@ impl Daemon {
         };
         let begun = lasting.begin(wanted, Otherwise::Alone(alone), idle);
         let running = Box::pin(begun).await?;
-        Ok(Self { running, lasting })
+        let daemon = Self { running, lasting };
+        daemon.open_doors().await;
+        Ok(daemon)
     }
 
     /// The services as they run.
@@ -171,6 +177,27 @@ impl Daemon {
         let wanted = lasting.read(&alone, &idle.store).await?;
         let running = Box::pin(lasting.begin(wanted, former, idle)).await?;
         Ok(Self { running, lasting })
+    }
+
+    /// Opens what is open to whoever has just put the plug in, or can read the card.
+    async fn open_doors(&self) {
+        let (access, clock) = (self.lasting.kept.setup.clone(), self.lasting.clock.clone());
+        let (store, file) = (self.app().store.clone(), self.settings().code_file());
+        let panel = self.app().panel.clone();
+        let work = move || {
+            access.write_code(&file);
+            let accounts = store.snapshot().and_then(|snapshot| snapshot.accounts());
+            if accounts.is_ok_and(|accounts| accounts.is_empty()) {
+                let now = clock.now().mono;
+                access.note_power_on(panel.change(|policy| {
+                    policy.open_setup(now + POWER_ON_WINDOW);
+                    policy.setup_window(now)
+                }));
+            }
+        };
+        if spawn_blocking(work).await.is_err() {
+            tracing::error!("opening the setup window panicked");
+        }
     }
 
     /// Stops in order. `hurry` cuts the grace period short.

@@ -9,7 +9,7 @@ use super::{Context, Failure, Output, Result};
 use crate::config::Settings;
 use crate::dns::Resolver;
 use crate::mail::address::Domain;
-use crate::manage;
+use crate::manage::{self, checked};
 use crate::store::types::Language;
 use crate::trust::publish::{self, Data, Facts, Finding, Need, Record, State};
 use crate::trust::signing::{Keyring, Place};
@@ -154,6 +154,7 @@ fn check(
     if format == Format::Json {
         output.line(&json!(list).to_string())?;
     }
+    checked::note_dns(&context.store, serious)?;
     match (serious, language) {
         (0, _) => Ok(()),
         (_, Language::De) => Err(Failure::failed(format!(

@@ -4,6 +4,7 @@ pub mod account;
 pub mod alias;
 pub mod backup;
 pub mod certificate;
+pub mod checked;
 pub mod device;
 pub mod domain;
 pub mod room;

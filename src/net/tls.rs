@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ring::digest;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::server::{Acceptor, ResolvesServerCert};
 use rustls::{ConnectionCommon, ProtocolVersion, ServerConfig};
 use tokio::io::AsyncWriteExt;
@@ -147,6 +150,15 @@ impl Tls {
     pub fn authority_pem(&self) -> Option<String> {
         let source = self.source();
         source.made().map(|made| made.authority.pem().to_owned())
+    }
+
+    /// SHA-256 of the same, in pairs of digits as browsers show it.
+    pub fn authority_fingerprint(&self) -> Option<String> {
+        let pem = self.authority_pem()?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+        let hash = digest::digest(&digest::SHA256, &der);
+        let pairs = hash.as_ref().iter().map(|byte| format!("{byte:02X}"));
+        Some(pairs.collect::<Vec<_>>().join(":"))
     }
 
     /// Renews or reloads the certificate if that is due. Blocks on files. Failing, it says so and changes nothing.

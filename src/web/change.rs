@@ -4,6 +4,8 @@
 //! live on ([`Kept`](super::Kept)).
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::stored::{SETTING, Stored, Written};
 use crate::config::{self, Settings};
@@ -71,6 +73,8 @@ pub struct Changer {
     written: Written,
     store: Store,
     restart: Wake,
+    /// Something was saved that is not in force yet.
+    is_pending: Arc<AtomicBool>,
 }
 
 impl Changer {
@@ -80,7 +84,13 @@ impl Changer {
             written,
             store,
             restart,
+            is_pending: Arc::default(),
         }
+    }
+
+    /// Whether something was saved that is not in force yet.
+    pub fn is_pending(&self) -> bool {
+        self.is_pending.load(Ordering::SeqCst)
     }
 
     /// Whether the file sets this dotted key, or a part of it.
@@ -121,14 +131,15 @@ impl Changer {
 
     /// Checks, saves, and has the services restart in a moment, so that the answer still goes out. Blocks.
     pub fn change(&self, edits: &[Edit]) -> Result<(), Error> {
-        if self.save(edits)? {
+        self.save(edits)?;
+        if self.is_pending() {
             self.restart.wake();
         }
         Ok(())
     }
 
-    /// Checks and saves; in force with the next restart, whatever it is for. Whether that changed anything. Blocks.
-    pub fn save(&self, edits: &[Edit]) -> Result<bool, Error> {
+    /// Checks and saves; in force with the restart of the next [`Changer::change`]. Blocks.
+    pub fn save(&self, edits: &[Edit]) -> Result<(), Error> {
         let mut locked = edits.iter().filter(|edit| self.is_locked(&edit.key));
         if let Some(edit) = locked.next() {
             return Err(Error::Locked(edit.key.clone()));
@@ -141,7 +152,7 @@ impl Changer {
                 after.set(&edit.key, edit.value.clone());
             }
             if after == before {
-                return Ok(false);
+                return Ok(());
             }
             self.check(&after)?;
             let bytes = after.to_bytes();
@@ -150,7 +161,8 @@ impl Changer {
                 .replace_setting(SETTING, kept.as_deref(), &bytes)?
             {
                 tracing::info!(settings = ?after, "the owner changed settings");
-                return Ok(true);
+                self.is_pending.store(true, Ordering::SeqCst);
+                return Ok(());
             }
         }
         Err(Error::Store(store::Error::InUse))
@@ -179,8 +191,7 @@ impl Changer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
     use crate::store::Options;
@@ -204,14 +215,29 @@ mod tests {
             Edit::set("room.trash_days", 7),
         ];
         changer.change(&edits).unwrap();
-        changer.change(&edits).unwrap();
         assert_eq!(
             changer.stored().unwrap().get("room.trash_days"),
             Some(&7.into())
         );
+        assert!(changer.is_pending());
         assert_eq!(restarts.load(Ordering::SeqCst), 1);
         changer.change(&[Edit::remove("room.trash_days")]).unwrap();
         assert_eq!(changer.stored().unwrap().get("room"), None);
+    }
+
+    #[test]
+    fn nothing_restarts_for_nothing() {
+        let (changer, restarts) = changer("");
+        changer.change(&[Edit::remove("language")]).unwrap();
+        assert_eq!(
+            (changer.is_pending(), restarts.load(Ordering::SeqCst)),
+            (false, 0)
+        );
+        // What is saved comes into force with the next change, even one that changes nothing.
+        changer.save(&[Edit::set("language", "de")]).unwrap();
+        assert_eq!(restarts.load(Ordering::SeqCst), 0);
+        changer.change(&[]).unwrap();
+        assert_eq!(restarts.load(Ordering::SeqCst), 1);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub mod person;
 pub mod problem;
 pub mod safe_html;
 pub mod session;
-mod setup;
+pub mod setup;
 pub mod smarthost;
 mod state;
 mod stream;

@@ -20,6 +20,7 @@ use super::owner::Years;
 use super::person::storage::Surveys;
 use super::problem::Problem;
 use super::session::Sessions;
+use super::setup::Access;
 use crate::auth::Auth;
 use crate::clock::{Clock, Now};
 use crate::config::Settings;
@@ -84,6 +85,8 @@ pub struct Kept {
     pub sessions: Sessions,
     /// Passwords that were just made.
     pub drawer: Drawer,
+    /// Who sets the box up.
+    pub setup: Access,
     /// What people did with mail a moment ago.
     pub(super) told: Told,
     /// What DNS said when it was asked last.

@@ -86,13 +86,7 @@ impl House {
 
     /// A browser that was never here.
     pub(crate) fn browser(&self) -> Browser {
-        Browser {
-            address: app::address_of(&self.app, "web"),
-            host: "heimpost.local".to_owned(),
-            language: "en".to_owned(),
-            cookies: BTreeMap::new(),
-            token: String::new(),
-        }
+        Browser::at(app::address_of(&self.app, "web"))
     }
 
     /// A browser of somebody who reads mail.
@@ -182,6 +176,17 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
+    /// One that goes to this web port and was never there.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            host: "heimpost.local".to_owned(),
+            language: "en".to_owned(),
+            cookies: BTreeMap::new(),
+            token: String::new(),
+        }
+    }
+
     /// Asks for a page and follows where it leads.
     pub(crate) async fn get(&mut self, path: &str) -> Page {
         let page = self.ask("GET", path, &[], b"").await;

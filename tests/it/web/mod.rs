@@ -8,7 +8,9 @@ mod domain;
 mod doors;
 mod mail;
 mod me;
+mod restart;
 mod sending;
+mod setup;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -105,9 +105,11 @@ pub(super) async fn look(web: &Web) -> Result<Looked, Problem> {
 
 fn look_at_all(sources: &Sources, resolver: &Resolver, now: Now) -> Result<(), Problem> {
     let keyring = Keyring::open(&sources.store, &sources.settings.domains);
+    let mut serious = 0;
     for facts in all_facts(sources, now)? {
         let seen = publish::ask(resolver, &facts).map_err(|_| Problem::Broken)?;
         let findings = publish::findings(&facts, &seen);
+        serious += findings.iter().filter(|found| found.is_serious()).count();
         let switched = manage::domain::follow(&keyring, &facts.domain, &findings, now);
         if let Err(error) = switched {
             tracing::error!(%error, "web: new keys do not sign yet");
@@ -118,5 +120,6 @@ fn look_at_all(sources: &Sources, resolver: &Resolver, now: Now) -> Result<(), P
         };
         sources.kept.checks.note(facts.domain, found);
     }
+    manage::checked::note_dns(&sources.store, serious)?;
     Ok(())
 }

@@ -1,9 +1,17 @@
 //! `/box/device`: LED and button, settings with their limits and locks, and restarting.
 
-use heimpost::config::stored::Stored;
+use heimpost::app::World;
+use heimpost::app::daemon::Daemon;
+use heimpost::cli::connect;
+use heimpost::clock::Clock;
+use heimpost::config::stored::{Stored, Written};
+use heimpost::dns::Resolver;
+use heimpost::net::outbound::Outbound;
+use heimpost::net::shutdown::Stopped;
 
-use super::client::{Browser, House, Page};
+use super::client::{Browser, House, Page, add};
 use super::sending::stored;
+use crate::app;
 
 async fn save(owner: &mut Browser, group: &str, fields: &[(&str, &str)]) -> Page {
     let path = format!("/box/device/settings/{group}");
@@ -219,4 +227,69 @@ async fn restarting_asks_first() {
         .await
         .expect(404);
     house.stop().await;
+}
+
+const SERVICES: [&str; 9] = [
+    "smtp",
+    "submission",
+    "submissions",
+    "imap",
+    "imaps",
+    "pop3",
+    "pop3s",
+    "web",
+    "web_tls",
+];
+
+#[tokio::test]
+async fn the_file_is_locked_and_the_rest_holds_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let ports = SERVICES.map(|name| format!("{name} = [\"127.0.0.1:0\"]\n"));
+    let file = format!(
+        "data = \"{}\"\n[limits]\nconnections_max = 200\n[relay]\nhost = \"relay.test\"\n[panel]\nbackend = \"sim\"\n\
+         [acme]\nterms_agreed = false\n[listen]\n{}",
+        dir.path().join("data").display(),
+        ports.concat()
+    );
+    let world = World {
+        resolver: Some(Resolver::zone("").unwrap()),
+        outbound: Outbound::trusting("").unwrap(),
+    };
+    let written = Written::of_text("heimpost.toml", &file);
+    let daemon = Daemon::start(written, Some(world), Clock::system(), connect::handler);
+    let daemon = daemon.await.unwrap();
+    add(daemon.settings(), "anna@heimpost.local").await;
+    let mut owner = Browser::at(app::address_of(daemon.app(), "web"));
+    owner.log_in("/box/login", "anna@heimpost.local").await;
+
+    let page = owner.get("/box/device").await.expect(200);
+    assert!(page.has("set by the configuration file") && page.has("value=\"200\""));
+    let page = owner.get("/box/sending").await.expect(200);
+    assert!(page.has("relay.test") && page.has("set by the configuration file"));
+    let page = owner.get("/box/domain").await.expect(200);
+    assert!(
+        page.has("[acme] is set by the configuration file"),
+        "{}",
+        page.text()
+    );
+    let other = [("preset", "other"), ("host", "evil.test"), ("deed", "save")];
+    let refused = owner.post("/box/sending/relay", &other).await.expect(422);
+    assert!(refused.has("cannot be changed here"), "{}", refused.text());
+    let limits = [
+        ("limits.connections_max", "300"),
+        ("limits.connections_per_address_max", "32"),
+    ];
+    owner.get("/box/device").await.expect(200);
+    save(&mut owner, "limits", &limits).await.expect(200);
+
+    daemon.asked().await;
+    let daemon = daemon.restart().await.unwrap();
+    let limits = &daemon.settings().limits;
+    assert_eq!(
+        (limits.connections_max, limits.connections_per_address_max),
+        (200, 32)
+    );
+    let page = owner.get("/box/device").await.expect(200);
+    assert!(page.has("value=\"32\""), "who was logged in still is");
+    assert_eq!(daemon.stop(std::future::pending()).await, Stopped::Clean);
 }

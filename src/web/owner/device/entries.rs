@@ -352,7 +352,10 @@ pub(super) const GROUPS: &[Group] = &[
     },
     Group {
         name: "panel",
-        title: ("Leuchte und Taster", "LED and button"),
+        title: (
+            "Leuchte und Taster einstellen",
+            "Settings of LED and button",
+        ),
         entries: &[
             Entry {
                 key: "panel.quiet",

@@ -77,8 +77,10 @@ fn form(frame: &Frame, web: &Web, known: &Known, group: &Group, typed: &Typed) -
     html! {
         form method="post" action={ (PATH) "/settings/" (group.name) } {
             (frame.token())
-            @for entry in group.entries {
-                (Shown { frame, entry, known, typed, is_locked: is_locked(entry) }.render())
+            div.fields {
+                @for entry in group.entries {
+                    (Shown { frame, entry, known, typed, is_locked: is_locked(entry) }.render())
+                }
             }
             @if !group.entries.iter().all(is_locked) {
                 button { (frame.t("Speichern", "Save")) }

@@ -120,7 +120,7 @@ impl Part<'_> {
     fn table(&self, records: &[(usize, &Record)], found: Option<&Found>) -> Markup {
         let t = |de, en| self.frame.t(de, en);
         html! {
-            table.blocks {
+            table.blocks.records {
                 thead { tr {
                     th { (t("Eintrag", "Record")) }
                     th { "Name" }

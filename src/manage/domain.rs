@@ -80,6 +80,7 @@ fn services(listen: &Listen) -> Vec<(&'static str, u16)> {
         ("submissions", &listen.submissions),
         ("imaps", &listen.imaps),
         ("pop3s", &listen.pop3s),
+        ("autodiscover", &listen.web_tls),
     ];
     let ports = all.into_iter();
     ports

@@ -233,7 +233,10 @@ fn own_device(sources: &Sources, account: AccountId, device: u32) -> Result<Devi
     let found = sources.office().device(account, DeviceId(device));
     found.map_err(|error| match error {
         device::Error::Store(error) => Problem::Store(error),
-        _ => Problem::NotFound,
+        device::Error::Missing
+        | device::Error::Name
+        | device::Error::Exists(_)
+        | device::Error::Auth(_) => Problem::NotFound,
     })
 }
 

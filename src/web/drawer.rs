@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn what_is_revoked_is_thrown_away_and_the_drawer_is_bounded() {
         let drawer = Drawer::default();
-        let keys: Vec<_> = (0..=PAPERS_MAX as u32)
+        let keys: Vec<_> = (0..=u32::try_from(PAPERS_MAX).unwrap())
             .map(|device| drawer.put(ANNA, paper(device), at(0)).unwrap())
             .collect();
         let is_there = |at_index: usize| {

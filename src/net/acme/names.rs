@@ -11,7 +11,7 @@ use crate::mail::address::Domain;
 use crate::trust::sts_policy;
 
 /// Labels in front of a domain that clients or other servers may look for.
-const LABELS: [&str; 2] = ["mail", sts_policy::HOST_LABEL];
+const LABELS: [&str; 4] = ["mail", sts_policy::HOST_LABEL, "autoconfig", "autodiscover"];
 
 /// Ends of names that no public authority vouches for (RFC 6761, RFC 6762, RFC 8375, and .internal of ICANN).
 const PRIVATE: [&str; 9] = [
@@ -107,11 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn candidates_are_the_box_and_two_for_each_domain() {
+    fn candidates_are_the_box_and_four_for_each_domain() {
         let domains = [domain("example.org"), domain("a.local")];
         let found = candidates(&domain("mail.example.org"), &domains);
-        let expected = ["mail.example.org", "mta-sts.example.org"];
-        assert_eq!(found, expected.map(str::to_owned).into());
+        let expected = ["mail", "mta-sts", "autoconfig", "autodiscover"];
+        assert_eq!(
+            found,
+            expected.map(|label| format!("{label}.example.org")).into()
+        );
         assert!(candidates(&domain("heimpost.local"), &domains).is_empty());
     }
 

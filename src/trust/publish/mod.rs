@@ -54,7 +54,8 @@ pub struct Facts {
     pub sts_record: Option<String>,
     /// Authority that issues certificates for the box.
     pub issuer: Option<String>,
-    /// Ports of services that programs may find by SRV records (RFC 6186, RFC 8314 5.1), by their names.
+    /// Ports of services that programs may find by SRV records (RFC 6186, RFC 8314 5.1), by their names; Outlook's
+    /// `autodiscover` too.
     pub services: Vec<(&'static str, u16)>,
 }
 
@@ -240,6 +241,11 @@ fn optional(facts: &Facts) -> Vec<Record> {
         let data = Data::Plain(format!("0 1 {port} {host}."));
         let name = format!("_{service}._tcp.{domain}");
         all.push(Record::new(Purpose::Service, Optional, name, "SRV", data));
+    }
+    if !facts.services.is_empty() {
+        let name = format!("autoconfig.{domain}");
+        let host = Data::Name(facts.hostname.clone());
+        all.push(Record::new(Purpose::Service, Optional, name, "CNAME", host));
     }
     all
 }

@@ -68,7 +68,8 @@ fn all_records() {
         optional _smtp._tls.example.org TXT v=TLSRPTv1; rua=mailto:postmaster@example.org\n\
         optional _25._tcp.mail.example.org TLSA 3 1 1 D\n\
         optional mail.example.org CAA 0 issue \"letsencrypt.org\"\n\
-        optional _imaps._tcp.example.org SRV 0 1 993 mail.example.org.";
+        optional _imaps._tcp.example.org SRV 0 1 993 mail.example.org.\n\
+        optional autoconfig.example.org CNAME mail.example.org.";
     assert_eq!(text.join("\n"), expected);
 }
 

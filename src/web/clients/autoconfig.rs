@@ -1,4 +1,4 @@
-//! Autoconfiguration of Thunderbird, K-9, FairEmail and others (draft-ietf-mailmaint-autoconfig): where the servers of a
+//! Autoconfiguration of Thunderbird, K-9, `FairEmail` and others (draft-ietf-mailmaint-autoconfig): where the servers of a
 //! domain are, as XML, at the places that programs look in.
 
 use axum::Router;
@@ -48,7 +48,7 @@ fn domain_asked<'a>(address: &str, host: &str, settings: &'a Settings) -> Option
         host.strip_suffix(name)
             .is_some_and(|front| front.is_empty() || front.ends_with('.'))
     });
-    of_host.or(settings.domains.first())
+    of_host.or_else(|| settings.domains.first())
 }
 
 fn document(domain: &Domain, settings: &Settings) -> String {

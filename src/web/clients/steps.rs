@@ -10,7 +10,7 @@ use super::super::words::Lang;
 pub(in crate::web) enum Kind {
     /// Mail on an iPhone or iPad.
     Iphone,
-    /// Thunderbird, K-9 or FairEmail on an Android phone.
+    /// Thunderbird, K-9 or `FairEmail` on an Android phone.
     Android,
     /// Thunderbird on a computer.
     Thunderbird,

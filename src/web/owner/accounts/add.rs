@@ -136,7 +136,11 @@ fn make(
 fn why(sources: &Sources, error: Error) -> Result<Refused, Problem> {
     match super::one::wrong(sources, error)? {
         wrong @ Wrong::Password(_) => Ok(refused("password", wrong)),
-        wrong => Ok(refused("address", wrong)),
+        wrong @ (Wrong::Address
+        | Wrong::Elsewhere(_)
+        | Wrong::Exists
+        | Wrong::IsAlias
+        | Wrong::Quota) => Ok(refused("address", wrong)),
     }
 }
 

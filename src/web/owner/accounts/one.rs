@@ -247,7 +247,7 @@ fn written(bytes: u64) -> String {
 fn rename_form(frame: &Frame, account: &Account, refused: Option<&Refused>) -> Markup {
     let told = told(refused, "rename", frame.lang);
     let is_wrong = told.is_some();
-    let (value, error) = told.unwrap_or((account.address.to_string(), String::new()));
+    let (value, error) = told.unwrap_or_else(|| (account.address.to_string(), String::new()));
     html! {
         details open[is_wrong] {
             summary { (frame.t("Adresse", "Address")) }

@@ -96,7 +96,12 @@ async fn remove(
             .remove(&account)
             .map_err(|error| match error {
                 Error::Store(error) => Problem::Store(error),
-                _ => owners_stay(),
+                Error::Elsewhere(_)
+                | Error::Exists(_)
+                | Error::IsAlias(_)
+                | Error::Owner(_)
+                | Error::Password(_)
+                | Error::Auth(_) => owners_stay(),
             })?;
         sources.kept.sessions.end_others(account.id, None);
         sources.kept.drawer.forget(account.id, None, now.mono);

@@ -34,13 +34,8 @@ pub fn quote(text: &str) -> String {
     let mut out = String::new();
     for line in without_signature(text).trim_matches(['\r', '\n']).lines() {
         let line = line.trim_end();
-        if line.starts_with('>') {
-            out.push('>');
-        } else if line.is_empty() {
-            out.push('>');
-        } else {
-            out.push_str("> ");
-        }
+        let is_bare = line.is_empty() || line.starts_with('>');
+        out.push_str(if is_bare { ">" } else { "> " });
         out.push_str(line);
         out.push('\n');
         if out.len() > QUOTED_BYTES_MAX {
@@ -162,16 +157,9 @@ fn unescape(text: &str) -> String {
             let known = entity(name)?;
             Some((known, after))
         });
-        match named {
-            Some((c, after)) => {
-                out.push(c);
-                rest = after;
-            }
-            None => {
-                out.push('&');
-                rest = tail;
-            }
-        }
+        let (c, after) = named.unwrap_or(('&', tail));
+        out.push(c);
+        rest = after;
     }
     out.push_str(rest);
     out

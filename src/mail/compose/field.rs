@@ -152,5 +152,8 @@ fn escaped(c: char) -> String {
     }
     let mut bytes = [0; 4];
     let bytes = c.encode_utf8(&mut bytes).bytes();
-    bytes.map(|byte| format!("%{byte:02X}")).collect()
+    bytes.fold(String::new(), |mut out, byte| {
+        let _written = write!(out, "%{byte:02X}");
+        out
+    })
 }

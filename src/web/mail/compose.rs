@@ -174,7 +174,9 @@ async fn finish(
             (What::Sent(elsewhere), Vec::new()),
         ));
     }
-    let old = progress.draft.or(typed.draft.parse().map(Serial).ok());
+    let old = progress
+        .draft
+        .or_else(|| typed.draft.parse().map(Serial).ok());
     let is_sent = typed.deed == "send";
     if is_sent && built.plan.wrong.is_empty() {
         return send(web, person, typed, built, old).await;

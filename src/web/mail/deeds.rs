@@ -231,11 +231,17 @@ pub(super) fn notice(web: &Web, person: &Person, frame: &Frame) -> Markup {
     let Some(done) = done else {
         return html! {};
     };
-    let tone = match done.what {
-        What::Nothing | What::TooLate => "notice warn",
-        What::Undone(_, gone) if gone > 0 => "notice warn",
-        _ => "notice good",
+    let is_odd = match done.what {
+        What::Nothing | What::TooLate => true,
+        What::Undone(_, gone) => gone > 0,
+        What::Moved(..)
+        | What::Flagged(..)
+        | What::Deleted(_)
+        | What::Sent(_)
+        | What::Discarded
+        | What::Mailboxes(_) => false,
     };
+    let tone = if is_odd { "notice warn" } else { "notice good" };
     html! {
         div class=(tone) data-told {
             p { (in_words(frame.lang, &done.what)) }

@@ -7,7 +7,7 @@ use super::plan;
 use crate::delivery::route::Router;
 use crate::mail::address::Address;
 use crate::mail::compose::recipients::{party, shown_in_field};
-use crate::mail::compose::{Party, Thread};
+use crate::mail::compose::{MessageId, Party, Thread};
 use crate::mail::flags::SystemFlags;
 use crate::mail::flowed::{self, Format};
 use crate::mail::ids::{AccountId, Serial};
@@ -125,7 +125,7 @@ impl Beginner<'_> {
             from: self.addressed(opened)?,
             to: shown_in_field(&author),
             cc: shown_in_field(&others),
-            subject: self.subject(opened, "Re: ", &ANSWERED),
+            subject: Self::subject(opened, "Re: ", &ANSWERED),
             text: format!("\n\n{}\n{}", self.attribution(opened), quote::quote(&text)),
             answers: format!("reply:{}", opened.row.serial),
             in_reply_to: joined(thread.in_reply_to.as_slice()),
@@ -139,7 +139,7 @@ impl Beginner<'_> {
         let thread = thread(&self.sources.store, opened)?;
         let mut typed = Typed {
             from: self.addressed(opened)?,
-            subject: self.subject(opened, "Fwd: ", &FORWARDED),
+            subject: Self::subject(opened, "Fwd: ", &FORWARDED),
             answers: format!("forward:{serial}"),
             // RFC 5322 3.6.4 knows answers only; References keeps the conversation together.
             references: joined(&thread.references),
@@ -218,7 +218,7 @@ impl Beginner<'_> {
         Ok(self.account.address.to_string())
     }
 
-    fn subject(&self, opened: &Opened, mark: &str, marks: &[&str]) -> String {
+    fn subject(opened: &Opened, mark: &str, marks: &[&str]) -> String {
         let subject = opened.summary.envelope.subject.as_deref();
         let subject = subject.map(people::clean).unwrap_or_default();
         let lower = subject.to_lowercase();
@@ -292,8 +292,8 @@ fn parties(list: &[EnvelopeAddress]) -> impl Iterator<Item = Party> {
     list.iter().filter_map(party)
 }
 
-fn joined(ids: &[crate::mail::compose::MessageId]) -> String {
-    let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+fn joined(ids: &[MessageId]) -> String {
+    let ids: Vec<&str> = ids.iter().map(MessageId::as_str).collect();
     ids.join(" ")
 }
 

@@ -95,10 +95,10 @@ impl From<store::Error> for Trouble {
 
 impl From<Problem> for Trouble {
     fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::NotFound => Self::Gone,
-            other => Self::Problem(other),
+        if problem == Problem::NotFound {
+            return Self::Gone;
         }
+        Self::Problem(problem)
     }
 }
 
@@ -205,7 +205,7 @@ pub(super) fn plan(
         to,
         cc,
         subject: Line::new(&typed.subject),
-        date: now.wall.map(|wall| DateTime::utc(wall)),
+        date: now.wall.map(DateTime::utc),
         message_id: MessageId::new(&unique, sources.settings.hostname.as_str()),
         thread: Thread {
             in_reply_to: MessageId::all(typed.in_reply_to.as_bytes())

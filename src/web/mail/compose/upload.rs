@@ -171,7 +171,7 @@ impl State {
     ) -> Self {
         let under = match self {
             Self::NotBegun => Self::begin(web, person, typed, Files::Coming).await,
-            other => other,
+            under @ (Self::Under(_) | Self::Failed(_)) => under,
         };
         let Self::Under(mut build) = under else {
             file.began = true;
@@ -210,7 +210,7 @@ impl State {
     async fn finish(self, web: &Web, person: &Person, typed: &Typed) -> Result<Built, Trouble> {
         let under = match self {
             Self::NotBegun => Self::begin(web, person, typed, Files::None).await,
-            other => other,
+            under @ (Self::Under(_) | Self::Failed(_)) => under,
         };
         match under {
             Self::Failed(trouble) => Err(trouble),

@@ -164,7 +164,9 @@ fn move_one(
             vec![(FlagAction::Remove, NOT_JUNK), (FlagAction::Add, JUNK)]
         }
         Deed::NotJunk => vec![(FlagAction::Remove, JUNK), (FlagAction::Add, NOT_JUNK)],
-        _ => Vec::new(),
+        Deed::Flags(..) | Deed::File(_) | Deed::Move(_) | Deed::Delete | Deed::Empty(_) => {
+            Vec::new()
+        }
     };
     let mut marks = Vec::new();
     for (action, keyword) in wanted {

@@ -172,7 +172,10 @@ impl Trial {
         if let Some(address) = host.address() {
             return Ok(vec![address]);
         }
-        let resolver = self.resolver.clone().ok_or(What::NoNames.with(""))?;
+        let resolver = self
+            .resolver
+            .clone()
+            .ok_or_else(|| What::NoNames.with(""))?;
         let mut addresses = match resolver.addresses(host).await {
             Ok(answer) => answer.records,
             Err(failure) if failure.is_temporary() => return Err(What::NoNames.with("")),

@@ -106,7 +106,7 @@ fn whose(frame: &Frame, source: Source) -> &'static str {
     }
 }
 
-fn policy<'a>(frame: &'a Frame, has_policy: bool) -> &'a str {
+fn policy(frame: &Frame, has_policy: bool) -> &str {
     if has_policy {
         frame.t(
             "Andere Server dürfen nur verschlüsselt an diese Box senden, sobald die Einträge dazu im DNS stehen.",

@@ -199,7 +199,7 @@ fn facts(frame: &Frame, smarthost: &Smarthost) -> Markup {
             dt { (frame.t("Server", "Server")) }
             dd { (smarthost.host) ", Port " (smarthost.port) }
             dt { (frame.t("Anmeldung", "Login")) }
-            dd { (user.unwrap_or(frame.t("keine", "none"))) }
+            dd { (user.unwrap_or_else(|| frame.t("keine", "none"))) }
         }
     }
 }
@@ -496,7 +496,7 @@ impl Page<'_> {
         let tables: Vec<toml::Value> = rules.iter().map(rule).collect();
         Edit {
             key: SENDERS.to_owned(),
-            value: (!tables.is_empty()).then(|| toml::Value::Array(tables)),
+            value: (!tables.is_empty()).then_some(toml::Value::Array(tables)),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::clock::Wall;
 use crate::store::events::{self, Event, Found, Kind};
 use crate::web::Web;
 use crate::web::layout::{Frame, Tab};
-use crate::web::parts::{Field, badge};
+use crate::web::parts::{Field, Tone, badge};
 use crate::web::problem::Problem;
 use crate::web::visitor::Owner;
 
@@ -262,16 +262,17 @@ fn entry(frame: &Frame, event: &Event, zone: &TimeZone, now: Option<Wall>) -> Ma
                 Some(at) => time { (now.map_or_else(|| lang.moment(at, zone), |now| lang.brief(at, now, zone))) },
                 None => time { (lang.t("ohne Uhr", "no clock")) },
             }
-            div {
-                @if let Some((tone, word)) = told.mark { (badge(tone, word)) " " }
-                (told.sentence)
-                @if event.times > 1 { " " (badge(crate::web::parts::Tone::Info, &format!("{} ×", lang.number(event.times.into())))) }
-                details {
-                    summary { (lang.t("Einzelheiten", "Details")) }
-                    dl.facts {
-                        @if let Some(at) = at { dt { (lang.t("Zeit", "Time")) } dd { (lang.moment(at, zone)) } }
-                        @for (name, value) in words::details(event, lang) { dt { (name) } dd { (value) } }
+            details {
+                summary {
+                    span {
+                        @if let Some((tone, word)) = told.mark { (badge(tone, word)) " " }
+                        (told.sentence)
+                        @if event.times > 1 { " " (badge(Tone::Info, &format!("{} ×", lang.number(event.times.into())))) }
                     }
+                }
+                dl.facts {
+                    @if let Some(at) = at { dt { (lang.t("Zeit", "Time")) } dd { (lang.moment(at, zone)) } }
+                    @for (name, value) in words::details(event, lang) { dt { (name) } dd { (value) } }
                 }
             }
         }

@@ -13,7 +13,7 @@ mod transfer;
 use axum::Router;
 
 use super::Web;
-pub(super) use overview::Years;
+pub(in crate::web) use overview::Years;
 
 pub(super) fn routes() -> Router<Web> {
     Router::new()

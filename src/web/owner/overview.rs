@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-pub use self::years::Years;
+pub(in crate::web) use self::years::Years;
 use crate::clock::{Now, Wall};
 use crate::manage::backup::LastBackup;
 use crate::panel::View;
@@ -29,6 +29,7 @@ use crate::web::Web;
 use crate::web::layout::{Frame, Tab};
 use crate::web::parts::{Tone, badge, card, meter, notice};
 use crate::web::problem::Problem;
+use crate::web::setup::checklist::{Checklist, checklist};
 use crate::web::state::Sources;
 use crate::web::visitor::Owner;
 
@@ -53,6 +54,7 @@ struct Glance {
     view: View,
     certificate_trouble: bool,
     settings_trouble: Option<String>,
+    checklist: Checklist,
 }
 
 impl Glance {
@@ -70,6 +72,7 @@ impl Glance {
             view: sources.panel.view(),
             certificate_trouble: sources.tls.is_in_trouble(now),
             settings_trouble: trouble.map(|trouble| trouble.to_string()),
+            checklist: Checklist::of(sources, now)?,
         })
     }
 }
@@ -97,7 +100,8 @@ async fn show(State(web): State<Web>, owner: Owner) -> Result<Response, Problem>
             (led::render(&frame, &glance.view, is_calm))
             @for warning in &warnings { (warning.render()) }
         }
-        div.grid #figures data-live="" {
+        (checklist(&frame, &glance.checklist))
+        div.grid.trio #figures data-live="" {
             (today(&frame, &glance))
             (queue(&frame, &glance))
             (backup(&frame, &glance, zone))

@@ -110,6 +110,22 @@ impl House {
         look();
     }
 
+    /// Stops it and starts it again with all its data.
+    pub(crate) async fn restart(self) -> Self {
+        let Self {
+            app,
+            settings,
+            _dir,
+        } = self;
+        assert_eq!(app::stop(app).await, Stopped::Clean);
+        let app = app::start(&settings).await;
+        Self {
+            app,
+            settings,
+            _dir,
+        }
+    }
+
     /// Stops it; nothing may have panicked.
     pub(crate) async fn stop(self) {
         assert_eq!(self.app.counted().panics, 0);

@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::space::{State, words};
 use crate::store::types::Sample;
 use crate::web::layout::Frame;
+use crate::web::words::Lang;
 
 /// Days that are looked back at, and ahead.
 const BACK_DAYS: u32 = 60;
@@ -17,9 +18,6 @@ const AHEAD_DAYS_MAX: u32 = 60;
 /// The picture's size in its own units.
 const WIDTH: u64 = 600;
 const HEIGHT: u64 = 150;
-
-/// Room below the curve for words.
-const FOOT: u64 = 18;
 
 /// What is drawn, in days and bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,21 +117,35 @@ pub(super) fn render(frame: &Frame, samples: &[Sample], card: &State, now: Now) 
         .map_or(0, |first| plot.today - first.day);
     html! {
         figure.curve-box {
-            svg.curve viewBox=(format!("0 0 {WIDTH} {}", HEIGHT + FOOT)) role="img" aria-label=(words) {
+            @if let Some(limit) = limit { p.hint { (lang.t("Gestrichelt oben: voll bei ", "Dotted, above: full at ")) (lang.amount(limit)) } }
+            svg.curve viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img" aria-label=(words) {
                 polygon.under points=(plot.under()) {}
                 polyline.line points=(plot.past()) {}
                 @if let Some(dashed) = plot.dashed() { polyline.line.ahead points=(dashed) {} }
                 @if let Some(limit) = limit {
                     line.limit x1="0" x2=(WIDTH) y1=(plot.y(limit)) y2=(plot.y(limit)) {}
-                    text x="4" y=(plot.y(limit).saturating_sub(5).max(11)) { (lang.t("voll bei ", "full at ")) (lang.amount(limit)) }
-                }
-                text x="0" y=(HEIGHT + FOOT - 4) { (lang.t("vor ", "")) (first) " " (lang.t("Tagen", "days ago")) }
-                text x=(plot.x(plot.today)) y=(HEIGHT + FOOT - 4) text-anchor=(if plot.last_day == plot.today { "end" } else { "middle" }) { (lang.t("heute", "today")) }
-                @if plot.last_day > plot.today {
-                    text x=(WIDTH) y=(HEIGHT + FOOT - 4) text-anchor="end" { (lang.t("in ", "in ")) (plot.last_day - plot.today) " " (lang.t("Tagen", "days")) }
                 }
             }
+            div.spread.hint aria-hidden="true" {
+                span { (days_ago(lang, first)) }
+                span { (lang.t("heute", "today")) }
+                @if plot.last_day > plot.today { span { (days_ahead(lang, plot.last_day - plot.today)) } }
+            }
         }
+    }
+}
+
+fn days_ago(lang: Lang, days: u32) -> String {
+    match lang.code() {
+        "de" => format!("vor {days} Tagen"),
+        _ => format!("{days} days ago"),
+    }
+}
+
+fn days_ahead(lang: Lang, days: u32) -> String {
+    match lang.code() {
+        "de" => format!("in {days} Tagen"),
+        _ => format!("in {days} days"),
     }
 }
 

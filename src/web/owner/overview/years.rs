@@ -24,11 +24,11 @@ const BATCH: usize = 512;
 const INTERVAL: Duration = Duration::from_mins(10);
 
 /// Bytes by year.
-pub type ByYear = BTreeMap<i16, u64>;
+type ByYear = BTreeMap<i16, u64>;
 
 /// What was counted last. Clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub struct Years(Arc<Mutex<State>>);
+pub(in crate::web) struct Years(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {

@@ -1,3 +1,5 @@
+//! The ring: what it keeps, in which order, for how long; over restarts and over cuts of power.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -61,7 +61,10 @@ impl Glance {
     fn take(sources: &Sources, now: Now) -> store::Result<Self> {
         let snapshot = sources.store.snapshot()?;
         let midnight = midnight(now, &sources.settings.time_zone);
-        let trouble = sources.changer.trouble()?;
+        let trouble = sources
+            .changer
+            .trouble()?
+            .map(|trouble| trouble.to_string());
         Ok(Self {
             now,
             house: space::house(&sources.store, now)?,
@@ -71,7 +74,7 @@ impl Glance {
             backup: LastBackup::load(&snapshot)?,
             view: sources.panel.view(),
             certificate_trouble: sources.tls.is_in_trouble(now),
-            settings_trouble: trouble.map(|trouble| trouble.to_string()),
+            settings_trouble: trouble.or_else(|| sources.kept.settings_trouble()),
             checklist: Checklist::of(sources, now)?,
         })
     }

@@ -277,18 +277,24 @@ fn marks(lang: Lang, line: &Line) -> Markup {
             lang.t("Entwurf", "draft"),
             "sign",
         ),
-        (
-            line.has_files,
-            "📎",
-            lang.t("mit Anhang", "with attachment"),
-            "sign",
-        ),
     ];
     html! {
         @for (is_set, sign, word, class) in shown {
             @if is_set { " " span class=(class) role="img" aria-label=(word) title=(word) { (sign) } }
         }
+        @if line.has_files { " " (clip(lang.t("mit Anhang", "with attachment"))) }
         @if let Some(lies_in) = &line.lies_in { " " span.badge { (lies_in) } }
+    }
+}
+
+/// A paper clip, drawn, since few fonts have one.
+fn clip(word: &str) -> Markup {
+    let path = "M11 4.5 5.8 9.7a1.5 1.5 0 0 0 2.1 2.1l5-5a3 3 0 0 0-4.2-4.2l-5 5a4.5 4.5 0 0 0 6.4 6.4L14.3 9.8";
+    html! {
+        svg.sign.clip viewBox="0 0 16 16" role="img" aria-label=(word) {
+            title { (word) }
+            path d=(path) {}
+        }
     }
 }
 

@@ -91,6 +91,9 @@ struct Asked {
     way: String,
     #[serde(default)]
     remote: String,
+    /// What was just done with it; that it is shown again for that is no reading.
+    #[serde(default)]
+    told: String,
 }
 
 /// A text read from the store, by the number of its part.
@@ -117,7 +120,7 @@ async fn read(
     let chosen = Way::named(&asked.way);
     let remembered = cookie(&headers, WAY_COOKIE).and_then(Way::named);
     let way = chosen.or(remembered).unwrap_or(Way::Html);
-    let marks = is_opened_by_hand(&headers);
+    let marks = is_opened_by_hand(&headers) && asked.told.is_empty();
     let work = web.run(move |sources, _| {
         let read = load(&sources.store, account, Serial(serial), (way, lang), marks)?;
         let all = shell::folders(&sources.store.snapshot()?, account, lang)?;

@@ -1,4 +1,5 @@
-//! Where links really go: each gets the host of its address as an attribute, which our style shows behind it.
+//! Where links really go: each gets the host of its address as an attribute, which our style shows behind it. And the
+//! words for pictures that are not shown.
 //!
 //! Works on what ammonia writes, in which attributes are always in double quotes.
 
@@ -18,15 +19,23 @@ pub(super) fn host(url: &str) -> Option<String> {
     (!ascii.is_empty() && ascii.bytes().all(is_host)).then_some(ascii)
 }
 
-/// Adds `data-host` to every link that leaves this box.
+/// Adds `data-host` to every link that leaves this box, and puts words in place of pictures without an address.
 pub(super) fn mark(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut rest = html;
     while let Some((before, tail)) = rest.split_once('<') {
         out.push_str(before);
-        out.push('<');
         let (tag, after) = tail.split_at(tag_bytes(tail));
+        if is_picture(tag) && value_of(tag, "src").is_none() {
+            out.push_str(value_of(tag, "alt").unwrap_or_default());
+            rest = after.strip_prefix('>').unwrap_or(after);
+            continue;
+        }
+        out.push('<');
         out.push_str(tag);
+        if is_picture(tag) && value_of(tag, "alt").is_none() {
+            out.push_str(" alt=\"\"");
+        }
         if let Some(host) = tag.starts_with("a ").then(|| host_of_tag(tag)).flatten() {
             out.push_str(" data-host=\"");
             out.push_str(&host);
@@ -51,12 +60,22 @@ fn tag_bytes(tail: &str) -> usize {
     tail.len()
 }
 
+fn is_picture(tag: &str) -> bool {
+    tag == "img" || tag.starts_with("img ")
+}
+
 fn host_of_tag(tag: &str) -> Option<String> {
+    let url = value_of(tag, "href")?.replace("&amp;", "&");
+    url.starts_with("http").then(|| host(&url)).flatten()
+}
+
+/// The value of an attribute, as it stands in its quotes.
+fn value_of<'a>(tag: &'a str, attribute: &str) -> Option<&'a str> {
     let mut pieces = tag.split('"');
     while let (Some(name), Some(value)) = (pieces.next(), pieces.next()) {
-        if name.trim() == "a href=" || name.trim() == "href=" {
-            let url = value.replace("&amp;", "&");
-            return url.starts_with("http").then(|| host(&url)).flatten();
+        let name = name.rsplit(' ').next().unwrap_or_default();
+        if name.strip_suffix('=') == Some(attribute) {
+            return Some(value);
         }
     }
     None

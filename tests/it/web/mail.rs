@@ -146,6 +146,19 @@ async fn opening_marks_as_read_for_everybody() {
     }
     let list = anna.get("/mail").await;
     assert!(!list.has("class=\"unread\"") && !list.has("class=\"count\""));
+    anna.get(&path).await.expect(200);
+    let serial = path.rsplit('/').next().unwrap();
+    let unread = [
+        ("deed", "unseen"),
+        ("pick", serial),
+        ("here", path.as_str()),
+    ];
+    let page = anna.post("/mail/deed", &unread).await.expect(200);
+    assert!(page.has("marked as unread"), "{}", page.text());
+    assert!(
+        anna.get("/mail").await.has("class=\"unread\""),
+        "it stays unread"
+    );
     house.stop().await;
 }
 

@@ -181,9 +181,10 @@ impl Date {
             ('-', true)
         };
         let parts: Vec<&str> = text.split(separator).collect();
-        let (year, month, day) = match (parts.as_slice(), is_year_first) {
-            ([year, month, day], true) | ([day, month, year], false) => (year, month, day),
-            _ => return None,
+        let (([year, month, day], true) | ([day, month, year], false)) =
+            (parts.as_slice(), is_year_first)
+        else {
+            return None;
         };
         let (month, day) = (number(month, 1..=2)?, number(day, 1..=2)?);
         civil_date(number(year, 4..=4)?, month, day).map(Self)

@@ -170,6 +170,7 @@ impl<'a> Facts<'a> {
     }
 
     /// What the record adds.
+    #[must_use]
     pub fn with_record(self, record: &'a MessageRecord, summary: &'a Summary) -> Self {
         Self {
             record: Some((record, summary)),

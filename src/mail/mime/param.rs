@@ -73,15 +73,12 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {
         let escaped = (byte == b'%').then(|| Some(digit(tail.first())? * 16 + digit(tail.get(1))?));
-        match escaped.flatten().and_then(|value| u8::try_from(value).ok()) {
-            Some(value) => {
-                out.push(value);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(byte);
-                rest = tail;
-            }
+        if let Some(value) = escaped.flatten().and_then(|value| u8::try_from(value).ok()) {
+            out.push(value);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            out.push(byte);
+            rest = tail;
         }
     }
     out

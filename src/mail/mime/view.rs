@@ -175,7 +175,7 @@ fn walk_alternative<'a>(
                 plain: None,
                 html: Some(leaf),
             } if html.is_none() => html = Some(leaf),
-            other => others.push(other),
+            other @ (Block::Text { .. } | Block::Message { .. }) => others.push(other),
         }
     }
     if plain.is_some() || html.is_some() {

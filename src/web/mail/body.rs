@@ -97,7 +97,7 @@ pub(super) fn text_of(part: &Part, bytes: &[u8]) -> String {
     };
     let text = decode_charset(label, bytes);
     text.strip_prefix('\u{feff}')
-        .map_or(text.clone(), str::to_owned)
+        .map_or_else(|| text.clone(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::places;
 use crate::mail::flags::SpecialUse;
-use crate::mail::mailbox_name::{MailboxName, SEPARATOR};
+use crate::mail::mailbox_name::SEPARATOR;
 use crate::store::types::Mailbox;
 use crate::web::words::Lang;
 
@@ -44,36 +44,40 @@ fn rank(mailbox: &Mailbox) -> u8 {
 
 /// The mailboxes in the order of the list.
 pub(super) fn tree(mailboxes: Vec<Mailbox>, lang: Lang) -> Vec<Folder> {
-    let mut below: BTreeMap<Option<MailboxName>, Vec<Mailbox>> = BTreeMap::new();
+    let mut below: BTreeMap<String, Vec<Mailbox>> = BTreeMap::new();
     for mailbox in mailboxes {
         // One with a use is found at once, wherever it lies.
         let above = mailbox.name.parent().filter(|_| rank(&mailbox) > 5);
-        below.entry(above).or_default().push(mailbox);
+        let above = above.map(|name| name.as_str().to_owned());
+        below
+            .entry(above.unwrap_or_default())
+            .or_default()
+            .push(mailbox);
     }
     for siblings in below.values_mut() {
         siblings.sort_by_key(|mailbox| (rank(mailbox), label(mailbox, lang).to_lowercase()));
     }
     let mut list = Vec::new();
-    hang(&mut below, None, 0, lang, &mut list);
+    hang(&mut below, "", 0, lang, &mut list);
     list
 }
 
 /// Levels are bounded by `MAILBOX_LEVELS_MAX`.
 fn hang(
-    below: &mut BTreeMap<Option<MailboxName>, Vec<Mailbox>>,
-    above: Option<MailboxName>,
+    below: &mut BTreeMap<String, Vec<Mailbox>>,
+    above: &str,
     depth: usize,
     lang: Lang,
     list: &mut Vec<Folder>,
 ) {
-    for mailbox in below.remove(&above).unwrap_or_default() {
-        let name = mailbox.name.clone();
+    for mailbox in below.remove(above).unwrap_or_default() {
+        let name = mailbox.name.as_str().to_owned();
         list.push(Folder {
             label: label(&mailbox, lang),
             mailbox,
             depth,
         });
-        hang(below, Some(name), depth + 1, lang, list);
+        hang(below, &name, depth + 1, lang, list);
     }
 }
 
@@ -81,6 +85,7 @@ fn hang(
 mod tests {
     use super::*;
     use crate::mail::ids::{AccountId, MailboxId, ModSeq, Uid, UidValidity};
+    use crate::mail::mailbox_name::MailboxName;
     use crate::store::types::Language;
 
     fn mailbox(name: &str, special_use: Option<SpecialUse>) -> Mailbox {

@@ -2,7 +2,7 @@
 //! looked at by then is gone on with by a link.
 
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
@@ -16,6 +16,7 @@ use super::deeds::{self, Bar, Of};
 use super::list::{self, Line, PAGE_MESSAGES};
 use super::shell::{self, Shell};
 use super::{access, folders, query};
+use crate::clock::Clock;
 use crate::mail::ids::{MailboxId, Serial, Uid};
 use crate::search::plan::{Facts, Plan};
 use crate::search::reading::Reading;
@@ -98,7 +99,7 @@ async fn search(
         };
         let found = match query::plan(&typed) {
             Some(plan) => look(
-                &sources.store,
+                (&sources.store, &sources.clock),
                 &snapshot,
                 (&plan, before),
                 scope,
@@ -167,29 +168,26 @@ fn first_at(
     mailbox: MailboxId,
     uid: u32,
 ) -> store::Result<Option<MessageRow>> {
-    let rows = match Uid::new(uid.saturating_sub(1)) {
-        Some(before) => snapshot.rows_after(mailbox, before, 1)?,
-        None => {
-            let first = snapshot.rows(mailbox, Uid::MIN, Uid::MIN)?;
-            if first.is_empty() {
-                snapshot.rows_after(mailbox, Uid::MIN, 1)?
-            } else {
-                first
-            }
-        }
+    let Some(before) = Uid::new(uid.saturating_sub(1)) else {
+        let first = snapshot.rows(mailbox, Uid::MIN, Uid::MIN)?;
+        return match first.first() {
+            Some(row) => Ok(Some(*row)),
+            None => Ok(snapshot.rows_after(mailbox, Uid::MIN, 1)?.first().copied()),
+        };
     };
+    let rows = snapshot.rows_after(mailbox, before, 1)?;
     Ok(rows.first().copied())
 }
 
 /// Looks through mailboxes together, by when messages came into them.
 fn look(
-    store: &Store,
+    (store, clock): (&Store, &Clock),
     snapshot: &Snapshot,
     (plan, before): (&Plan, Option<Serial>),
     scope: Vec<Mailbox>,
     (lang, mut left): (Lang, Cost),
 ) -> Result<Found, Problem> {
-    let began = Instant::now();
+    let began = clock.now().mono;
     let names_mailboxes = scope.len() > 1;
     let mut walks = Vec::new();
     let mut heads = BinaryHeap::new();
@@ -207,7 +205,11 @@ fn look(
             found.rest = last.map(Rest::Matches);
             break;
         }
-        if left.rows == 0 || left.records == 0 || left.pieces == 0 || began.elapsed() > left.time {
+        if left.rows == 0
+            || left.records == 0
+            || left.pieces == 0
+            || clock.now().mono.since(began) > left.time
+        {
             found.rest = last.map(Rest::Unseen);
             break;
         }

@@ -72,10 +72,8 @@ fn join(lines: impl Iterator<Item = Line>, format: Format) -> Vec<Line> {
     let mut joined: Vec<Line> = Vec::new();
     let mut flows = false;
     for mut line in lines {
-        if line.depth == 0
-            && let Some(text) = line.text.strip_prefix(' ')
-        {
-            line.text = text.to_owned();
+        if line.depth == 0 && line.text.starts_with(' ') {
+            line.text.remove(0);
         }
         // RFC 3676 4.3: the mark of a signature ends with a space and flows nowhere.
         let is_mark = line.text == "-- ";

@@ -164,7 +164,7 @@ fn rules(text: &str, out: &mut String, place: Where) {
         } else if !block.contains('{') && are_selectors(head) {
             let kept = declarations(block);
             if !kept.is_empty() {
-                out.push_str(&format!("{head}{{{kept}}}\n"));
+                out.extend([head, "{", &kept, "}\n"]);
             }
         }
     }

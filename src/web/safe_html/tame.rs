@@ -5,8 +5,6 @@
 //! HTML can be driven to work and memory without bounds by unclosed and misnested elements, and by elements with many
 //! attributes. One pass, linear in the input, and what goes on to the parser is written here.
 
-use std::fmt::Write as _;
-
 /// Most elements open at a time; deeper ones are left out, their content is kept.
 const DEPTH_MAX: usize = 100;
 
@@ -276,7 +274,7 @@ impl Tamer {
                 self.out.has_remote = self.out.has_remote || is_remote(value);
             }
             if known(ATTRIBUTES, attribute).is_some() {
-                let _ = write!(self.out.html, " {attribute}=\"");
+                self.out.html.extend([" ", attribute, "=\""]);
                 escape(value, &mut self.out.html);
                 self.out.html.push('"');
             }

@@ -235,7 +235,12 @@ fn collect_keys(prefix: &str, table: &Table, keys: &mut BTreeSet<String>) {
         let key = format!("{prefix}{key}");
         match value {
             Value::Table(inner) => collect_keys(&format!("{key}."), inner, keys),
-            _ => drop(keys.insert(key)),
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => drop(keys.insert(key)),
         }
     }
 }

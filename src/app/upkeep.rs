@@ -69,7 +69,7 @@ pub(super) fn start(store: &Store, settings: &Settings, shared: &Shared, shutdow
     every(RELEASE_INTERVAL, shared, shutdown, move |now| {
         match aside.release_aside(now) {
             Ok(gone) if gone.messages > 0 => {
-                maillog::room_released(Log(&aside, now), gone.messages, gone.bytes)
+                maillog::room_released(Log(&aside, now), gone.messages, gone.bytes);
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "what was set aside was not released"),

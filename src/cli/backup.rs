@@ -33,7 +33,8 @@ pub(super) fn backup(
     output: &mut dyn Output,
 ) -> Result<()> {
     let (store, path, now) = (&context.store, Path::new(dir), context.clock.now());
-    let report = backup::back_up(store, &context.settings.data, path, now).map_err(failure)?;
+    let report = backup::back_up(store, &context.settings.data, path, now)
+        .map_err(|error| failure(&error))?;
     output.line(&format!(
         "backed up {} to {dir}: {} files copied and read back, {} unchanged",
         bytes_in_words(report.bytes),
@@ -41,7 +42,7 @@ pub(super) fn backup(
         report.unchanged,
     ))?;
     if trial == Trial::Wanted {
-        let messages = backup::try_out(store, path, now).map_err(failure)?;
+        let messages = backup::try_out(store, path, now).map_err(|error| failure(&error))?;
         output.line(&format!(
             "tried out: {messages} messages were there again, and all is sound"
         ))?;
@@ -49,7 +50,7 @@ pub(super) fn backup(
     Ok(())
 }
 
-fn failure(error: backup::Error) -> Failure {
+fn failure(error: &backup::Error) -> Failure {
     Failure::Failed(error.to_string())
 }
 
@@ -72,7 +73,8 @@ pub fn restore(
             "{data} holds a store already; move it away first, or restore elsewhere with --data DIR"
         )));
     }
-    backup::copy_files(&dir.join(TLS), &settings.data.join(TLS)).map_err(failure)?;
+    backup::copy_files(&dir.join(TLS), &settings.data.join(TLS))
+        .map_err(|error| failure(&error))?;
     let store = Store::restore(dir, &settings.data, &store_options(settings), clock.now())?;
     let report = store.check()?;
     if let Some(violation) = report.violations.first() {

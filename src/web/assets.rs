@@ -14,6 +14,9 @@ const STYLE: &str = include_str!("assets/heimpost.css");
 const SCRIPT: &str = include_str!("assets/heimpost.js");
 const ICON: &str = include_str!("assets/icon.svg");
 
+/// Bytes of the digest that a name has.
+const NAME_BYTES: usize = 6;
+
 /// A file that pages refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asset {
@@ -55,12 +58,9 @@ impl Asset {
 
     fn make_path(self) -> String {
         let made = digest(&SHA256, self.text().as_bytes());
-        let short: String = made
-            .as_ref()
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let bytes = made.as_ref().iter().take(NAME_BYTES);
+        let short: Vec<String> = bytes.map(|byte| format!("{byte:02x}")).collect();
+        let short = short.concat();
         let ending = match self {
             Self::Style => "css",
             Self::Script => "js",

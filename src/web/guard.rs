@@ -158,7 +158,7 @@ fn is_ours(host: &str, settings: &Settings) -> bool {
 fn is_listed(path: &str, list: &[&str]) -> bool {
     let is_below =
         |place: &&str| place.ends_with('/') && place.len() > 1 && path.starts_with(place);
-    list.iter().any(|place| path == *place || is_below(&place))
+    list.iter().any(|place| path == *place || is_below(place))
 }
 
 fn refuse_host() -> Response {

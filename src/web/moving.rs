@@ -5,6 +5,7 @@
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::Multipart;
@@ -123,7 +124,7 @@ async fn read(
     mut field: Field<'_>,
 ) -> Result<JobId, Problem> {
     let (sender, receiver) = channel(PIECES_MAX);
-    let sources = web.sources.clone();
+    let sources = Arc::clone(&web.sources);
     let jobs = web.sources.kept.jobs.clone();
     if jobs
         .latest(Kind::Import, account)

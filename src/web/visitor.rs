@@ -166,12 +166,11 @@ async fn logged_in(
     let session = session.ok_or_else(to_login)?;
     let id = session.account;
     let account = web.run(move |sources, _| Ok(sources.store.snapshot()?.account(id)?));
-    match account.await? {
-        Some(account) => Ok((session, account)),
-        None => {
-            sessions.end(&session);
-            Err(to_login())
-        }
+    if let Some(account) = account.await? {
+        Ok((session, account))
+    } else {
+        sessions.end(&session);
+        Err(to_login())
     }
 }
 

@@ -34,6 +34,7 @@ impl Lang {
     }
 
     /// The other one.
+    #[must_use]
     pub fn other(self) -> Self {
         Self(match self.0 {
             Language::De => Language::En,

@@ -30,7 +30,7 @@ pub(super) fn tried(log: Log<'_>, mail: &SpoolMail, tried: &BTreeMap<usize, Trie
         };
         match one.outcome {
             Outcome::Delivered | Outcome::PassedOn | Outcome::Relayed => {
-                maillog::accepted(log, &handed)
+                maillog::accepted(log, &handed);
             }
             Outcome::Transient => maillog::put_off(log, &handed),
             Outcome::Permanent => maillog::turned_away(log, &handed),

@@ -100,7 +100,7 @@ async fn show(State(web): State<Web>, owner: Owner) -> Result<Response, Problem>
     let is_calm = warnings.is_empty();
     let body = html! {
         section.card #state data-live="" {
-            (led::render(&frame, &glance.view, is_calm))
+            (led::render(&frame, glance.view, is_calm))
             @for warning in &warnings { (warning.render()) }
         }
         (checklist(&frame, &glance.checklist))

@@ -1,5 +1,7 @@
 //! What takes room, and making some.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -164,7 +166,7 @@ async fn make_room(
     State(web): State<Web>,
     Posted(owner, Nothing {}): Posted<Owner, Nothing>,
 ) -> Result<Response, Problem> {
-    let sources = web.sources.clone();
+    let sources = Arc::clone(&web.sources);
     let work = move |_: &_| press(&sources);
     let id = web
         .sources
@@ -198,7 +200,7 @@ async fn undo(
     State(web): State<Web>,
     Posted(owner, Nothing {}): Posted<Owner, Nothing>,
 ) -> Result<Response, Problem> {
-    let sources = web.sources.clone();
+    let sources = Arc::clone(&web.sources);
     let work = move |_: &_| put_back(&sources);
     let id = web
         .sources

@@ -1,6 +1,7 @@
 //! Moving mail in and out, and backups.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Multipart, Path as Part, Query, State};
@@ -203,7 +204,7 @@ async fn back_up(
 ) -> Result<Response, Problem> {
     let dir = directory(&form.to, &web.sources.settings.data)?;
     let is_tried = form.trial == "yes";
-    let sources = web.sources.clone();
+    let sources = Arc::clone(&web.sources);
     let work = move |handle: &Handle| run(&sources, &dir, is_tried, handle);
     let id = web
         .sources

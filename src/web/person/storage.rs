@@ -49,7 +49,9 @@ pub(super) fn routes() -> Router<Web> {
 
 /// What was found, by account; when that was. Clones are the same table.
 #[derive(Clone, Debug, Default)]
-pub struct Surveys(Arc<Mutex<BTreeMap<AccountId, (Mono, Arc<Survey>)>>>);
+pub struct Surveys(Arc<Mutex<Rows>>);
+
+type Rows = BTreeMap<AccountId, (Mono, Arc<Survey>)>;
 
 impl Surveys {
     fn find(&self, account: AccountId, now: Mono) -> Option<Arc<Survey>> {
@@ -64,7 +66,7 @@ impl Surveys {
         rows.insert(account, (now, Arc::new(survey)));
     }
 
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<AccountId, (Mono, Arc<Survey>)>> {
+    fn rows(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -37,7 +37,7 @@ fn check(html: &str, remote: Remote) {
                 panic!("a tag without end: {html}");
             };
             let (before, after) = pieces.split_at(at);
-            let after = &after[1..];
+            let after = after.split_at(1).1;
             if pieces.as_bytes()[at] == b'>' {
                 rest = after;
                 break;

@@ -203,10 +203,7 @@ async fn files_arrive_as_they_were() {
     all.remove(second);
     let more = [("more.bin", "x/y", &b"more"[..])];
     let saved = anna.post_form(FORM, &all, &more).await.expect(303);
-    let page = anna
-        .get(&saved.header("location").to_owned())
-        .await
-        .expect(200);
+    let page = anna.get(saved.header("location")).await.expect(200);
     assert!(page.has("Plan ä.pdf") && page.has("more.bin") && !page.has("empty.txt"));
     assert_eq!(anna.count("Drafts").await, 1, "replaced, not multiplied");
     anna.write_into(&page, &[], &[], "send").await.expect(200);

@@ -218,7 +218,7 @@ async fn app_passwords_open_no_page() {
     let word = said
         .split_whitespace()
         .filter(|word| word.len() > 20)
-        .last();
+        .next_back();
     let password = word.unwrap_or_else(|| panic!("no app password in {said}"));
     let mut browser = house.browser();
     browser.get("/login").await.expect(200);

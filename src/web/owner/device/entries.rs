@@ -499,7 +499,7 @@ mod tests {
             let time = Duration::from_secs(seconds);
             assert_eq!(parse_span(&span(time)), Some(time));
         }
-        assert_eq!(span(Duration::from_secs(5 * 86_400)), "5d");
+        assert_eq!(span(Duration::from_hours(120)), "5d");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Events as sentences in the visitor's language, and what is known of them besides.
 
 use crate::store::events::{Event, Facts, Kind};
+use crate::store::types::Language;
 use crate::web::parts::Tone;
 use crate::web::words::Lang;
 
@@ -51,116 +52,163 @@ fn mark(event: &Event, lang: Lang) -> Option<(Tone, &'static str)> {
     })
 }
 
+/// What sentences are made of.
+struct Said<'a> {
+    facts: &'a Facts,
+    lang: Lang,
+    from: String,
+    to: String,
+    count: String,
+    bytes: String,
+}
+
 fn sentence(event: &Event, lang: Lang) -> String {
     let facts = &event.facts;
-    let (from, to) = (sender(facts, lang), recipients(facts, lang));
-    let (count, text) = (lang.number(facts.count), facts.text.as_str());
-    let bytes = lang.amount(facts.bytes.unwrap_or_default());
-    let is_german = lang.code() == "de";
-    match (event.kind, is_german) {
-        (Kind::Received, true) => format!("{to} bekam eine Mail von {from}."),
-        (Kind::Received, false) => format!("{to} got a mail from {from}."),
-        (Kind::Submitted, true) => format!("{from} hat an {to} geschrieben."),
-        (Kind::Submitted, false) => format!("{from} wrote to {to}."),
-        (Kind::Refused, true) => format!("Eine Mail von {from} an {to} wurde abgewiesen: {text}"),
-        (Kind::Refused, false) => format!("A mail from {from} to {to} was refused: {text}"),
-        (Kind::Deferred, true) => {
+    let said = Said {
+        facts,
+        lang,
+        from: sender(facts, lang),
+        to: recipients(facts, lang),
+        count: lang.number(facts.count),
+        bytes: lang.amount(facts.bytes.unwrap_or_default()),
+    };
+    match lang.0 {
+        Language::De => german(event.kind, &said),
+        Language::En => english(event.kind, &said),
+    }
+}
+
+/// In German.
+fn german(kind: Kind, said: &Said<'_>) -> String {
+    let Said {
+        facts,
+        lang,
+        from,
+        to,
+        count,
+        bytes,
+    } = said;
+    let (lang, text) = (*lang, facts.text.as_str());
+    match kind {
+        Kind::Received => format!("{to} bekam eine Mail von {from}."),
+        Kind::Submitted => format!("{from} hat an {to} geschrieben."),
+        Kind::Refused => format!("Eine Mail von {from} an {to} wurde abgewiesen: {text}"),
+        Kind::Deferred => {
             format!("Eine Mail von {from} an {to} muss später wiederkommen: {text}")
         }
-        (Kind::Deferred, false) => {
-            format!("A mail from {from} to {to} has to come again later: {text}")
-        }
-        (Kind::Sent, true) => format!(
+        Kind::Sent => format!(
             "Die Mail von {from} an {to} ist zugestellt{}.",
             host(facts, " an ")
         ),
-        (Kind::Sent, false) => format!(
-            "The mail from {from} to {to} was delivered{}.",
-            host(facts, " to ")
-        ),
-        (Kind::PutOff, true) => {
+        Kind::PutOff => {
             format!("Die Mail von {from} an {to} wird später noch einmal versucht: {text}")
         }
-        (Kind::PutOff, false) => {
-            format!("The mail from {from} to {to} is tried again later: {text}")
-        }
-        (Kind::TurnedAway, true) => {
+        Kind::TurnedAway => {
             format!("Die Mail von {from} an {to} wurde dort nicht angenommen: {text}")
         }
-        (Kind::TurnedAway, false) => {
-            format!("The mail from {from} to {to} was not taken there: {text}")
-        }
-        (Kind::SmarthostLogin, true) => format!("Der Postausgang lehnt die Anmeldung ab: {text}"),
-        (Kind::SmarthostLogin, false) => format!("The smarthost refuses the login: {text}"),
-        (Kind::NoRoom, true) => {
+        Kind::SmarthostLogin => format!("Der Postausgang lehnt die Anmeldung ab: {text}"),
+        Kind::NoRoom => {
             format!("Für {from} war kein Platz mehr, um etwas abzulegen ({text}).")
         }
-        (Kind::NoRoom, false) => {
-            format!("There was no room for {from} to file something ({text}).")
-        }
-        (Kind::LoginFailed, true) => format!(
+        Kind::LoginFailed => format!(
             "Jemand an {} kam als {} nicht hinein: {}.",
             facts.peer,
             unknown(&facts.from, lang),
             why(text, lang)
         ),
-        (Kind::LoginFailed, false) => format!(
+        Kind::Level => level(facts, lang),
+        Kind::HouseWrote => format!("Die Box hat an {to} geschrieben."),
+        Kind::RoomMade => {
+            format!("Platz gemacht: {count} Mails von {from} beiseitegelegt ({bytes}).")
+        }
+        Kind::RoomReleased => {
+            format!("{count} beiseitegelegte Mails sind endgültig gelöscht ({bytes}).")
+        }
+        Kind::RoomUndone => {
+            format!("{count} beiseitegelegte Mails sind wieder bei {from} ({bytes}).")
+        }
+        Kind::Button => "Jemand hat die Taste gedrückt.".to_owned(),
+        Kind::SentNotKept => {
+            format!("Eine Mail von {from} ging ohne Kopie in Gesendet hinaus: {text}")
+        }
+        Kind::SendingTrouble => format!("Mit dem Versand stimmt etwas nicht: {text}"),
+        Kind::PanelTrouble => format!("LED oder Taste gehen nicht: {text}"),
+        Kind::DeviceAdded => format!("Neues Gerät von {from}: {text}"),
+        Kind::DeviceRevoked => {
+            format!("Ein Gerät von {from} hat keinen Zugang mehr: {text}")
+        }
+        Kind::Backup if facts.code == "ok" => format!("Sicherung gemacht, {bytes}: {to}"),
+        Kind::Backup => format!("Die Sicherung ist misslungen: {text}"),
+        Kind::Started => "Die Box ist gestartet.".to_owned(),
+        Kind::Lost => {
+            format!("{count} Einträge fehlen hier: Es geschah zu viel auf einmal.")
+        }
+    }
+}
+
+/// In English.
+fn english(kind: Kind, said: &Said<'_>) -> String {
+    let Said {
+        facts,
+        lang,
+        from,
+        to,
+        count,
+        bytes,
+    } = said;
+    let (lang, text) = (*lang, facts.text.as_str());
+    match kind {
+        Kind::Received => format!("{to} got a mail from {from}."),
+        Kind::Submitted => format!("{from} wrote to {to}."),
+        Kind::Refused => format!("A mail from {from} to {to} was refused: {text}"),
+        Kind::Deferred => {
+            format!("A mail from {from} to {to} has to come again later: {text}")
+        }
+        Kind::Sent => format!(
+            "The mail from {from} to {to} was delivered{}.",
+            host(facts, " to ")
+        ),
+        Kind::PutOff => {
+            format!("The mail from {from} to {to} is tried again later: {text}")
+        }
+        Kind::TurnedAway => {
+            format!("The mail from {from} to {to} was not taken there: {text}")
+        }
+        Kind::SmarthostLogin => format!("The smarthost refuses the login: {text}"),
+        Kind::NoRoom => {
+            format!("There was no room for {from} to file something ({text}).")
+        }
+        Kind::LoginFailed => format!(
             "Somebody at {} did not get in as {}: {}.",
             facts.peer,
             unknown(&facts.from, lang),
             why(text, lang)
         ),
-        (Kind::Level, _) => level(facts, lang),
-        (Kind::HouseWrote, true) => format!("Die Box hat an {to} geschrieben."),
-        (Kind::HouseWrote, false) => format!("The box wrote to {to}."),
-        (Kind::RoomMade, true) => {
-            format!("Platz gemacht: {count} Mails von {from} beiseitegelegt ({bytes}).")
-        }
-        (Kind::RoomMade, false) => {
+        Kind::Level => level(facts, lang),
+        Kind::HouseWrote => format!("The box wrote to {to}."),
+        Kind::RoomMade => {
             format!("Room was made: {count} mails of {from} set aside ({bytes}).")
         }
-        (Kind::RoomReleased, true) => {
-            format!("{count} beiseitegelegte Mails sind endgültig gelöscht ({bytes}).")
-        }
-        (Kind::RoomReleased, false) => {
+        Kind::RoomReleased => {
             format!("{count} mails that had been set aside are gone for good ({bytes}).")
         }
-        (Kind::RoomUndone, true) => {
-            format!("{count} beiseitegelegte Mails sind wieder bei {from} ({bytes}).")
-        }
-        (Kind::RoomUndone, false) => {
+        Kind::RoomUndone => {
             format!("{count} mails that had been set aside are back with {from} ({bytes}).")
         }
-        (Kind::Button, true) => "Jemand hat die Taste gedrückt.".to_owned(),
-        (Kind::Button, false) => "Somebody pressed the button.".to_owned(),
-        (Kind::SentNotKept, true) => {
-            format!("Eine Mail von {from} ging ohne Kopie in Gesendet hinaus: {text}")
-        }
-        (Kind::SentNotKept, false) => {
+        Kind::Button => "Somebody pressed the button.".to_owned(),
+        Kind::SentNotKept => {
             format!("A mail of {from} went out without a copy in Sent: {text}")
         }
-        (Kind::SendingTrouble, true) => format!("Mit dem Versand stimmt etwas nicht: {text}"),
-        (Kind::SendingTrouble, false) => format!("Something is wrong with sending: {text}"),
-        (Kind::PanelTrouble, true) => format!("LED oder Taste gehen nicht: {text}"),
-        (Kind::PanelTrouble, false) => format!("LED or button do not work: {text}"),
-        (Kind::DeviceAdded, true) => format!("Neues Gerät von {from}: {text}"),
-        (Kind::DeviceAdded, false) => format!("A new device of {from}: {text}"),
-        (Kind::DeviceRevoked, true) => {
-            format!("Ein Gerät von {from} hat keinen Zugang mehr: {text}")
-        }
-        (Kind::DeviceRevoked, false) => {
+        Kind::SendingTrouble => format!("Something is wrong with sending: {text}"),
+        Kind::PanelTrouble => format!("LED or button do not work: {text}"),
+        Kind::DeviceAdded => format!("A new device of {from}: {text}"),
+        Kind::DeviceRevoked => {
             format!("A device of {from} has no access any more: {text}")
         }
-        (Kind::Backup, true) if facts.code == "ok" => format!("Sicherung gemacht, {bytes}: {to}"),
-        (Kind::Backup, false) if facts.code == "ok" => format!("A backup was made, {bytes}: {to}"),
-        (Kind::Backup, true) => format!("Die Sicherung ist misslungen: {text}"),
-        (Kind::Backup, false) => format!("The backup failed: {text}"),
-        (Kind::Started, true) => "Die Box ist gestartet.".to_owned(),
-        (Kind::Started, false) => "The box started.".to_owned(),
-        (Kind::Lost, true) => {
-            format!("{count} Einträge fehlen hier: Es geschah zu viel auf einmal.")
-        }
-        (Kind::Lost, false) => {
+        Kind::Backup if facts.code == "ok" => format!("A backup was made, {bytes}: {to}"),
+        Kind::Backup => format!("The backup failed: {text}"),
+        Kind::Started => "The box started.".to_owned(),
+        Kind::Lost => {
             format!("{count} entries are missing here: too much happened at once.")
         }
     }
@@ -196,7 +244,7 @@ fn sender(facts: &Facts, lang: Lang) -> String {
     }
 }
 
-fn unknown<'a>(name: &'a str, lang: Lang) -> &'a str {
+fn unknown(name: &str, lang: Lang) -> &str {
     match name {
         "" | "?" => lang.t(
             "jemand ohne gültige Adresse",

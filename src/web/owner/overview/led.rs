@@ -8,7 +8,7 @@ use crate::web::layout::Frame;
 use crate::web::words::Lang;
 
 /// LED, meaning, and the green sentence if there is nothing else to say.
-pub(super) fn render(frame: &Frame, view: &View, is_calm: bool) -> Markup {
+pub(super) fn render(frame: &Frame, view: View, is_calm: bool) -> Markup {
     let lang = frame.lang;
     let is_fine = view.condition == Condition::Fine;
     html! {

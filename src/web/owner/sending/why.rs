@@ -137,7 +137,7 @@ mod tests {
             status: status.to_owned(),
             reply: reply.to_owned(),
         };
-        let turn = Turn::In(Duration::from_secs(60));
+        let turn = Turn::In(Duration::from_mins(1));
         let told = why(turn, "far.test", Some(&last), Lang(Language::En));
         assert_eq!(told, expected, "{status} {reply}");
     }

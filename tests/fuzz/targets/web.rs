@@ -42,7 +42,9 @@ fn check(html: &str, remote: Remote) {
                 rest = after;
                 break;
             }
-            let (value, after) = after.split_once('"').expect("a quote without end");
+            let Some((value, after)) = after.split_once('"') else {
+                panic!("a quote without end: {html}");
+            };
             let attribute = before
                 .rsplit(' ')
                 .next()

@@ -205,6 +205,36 @@ async fn removing_asks_and_says_what_is_lost() {
     house.stop().await;
 }
 
+/// What cannot lead anywhere, and what is said about it.
+const BAD_ALIASES: [(&str, &str, &str); 6] = [
+    (
+        "bob@heimpost.local",
+        "anna@heimpost.local",
+        "That is an account already.",
+    ),
+    (
+        "x@elsewhere.example",
+        "anna@heimpost.local",
+        "no mail for that domain",
+    ),
+    (
+        "@elsewhere.example",
+        "anna@heimpost.local",
+        "no mail for that domain",
+    ),
+    (
+        "\"><script>",
+        "anna@heimpost.local",
+        "That is no email address.",
+    ),
+    (
+        "x@heimpost.local",
+        "nobody",
+        "One of them is no email address.",
+    ),
+    ("x@heimpost.local", " , ", "Where shall the mail go?"),
+];
+
 #[tokio::test]
 async fn further_addresses_lead_to_accounts_and_elsewhere() {
     let house = House::furnished().await;
@@ -232,35 +262,7 @@ async fn further_addresses_lead_to_accounts_and_elsewhere() {
     let own = path_of(&mut owner, "anna@heimpost.local").await;
     assert!(owner.get(&own).await.expect(200).has("info@heimpost.local"));
     owner.get(path).await.expect(200);
-    let table = [
-        (
-            "bob@heimpost.local",
-            "anna@heimpost.local",
-            "That is an account already.",
-        ),
-        (
-            "x@elsewhere.example",
-            "anna@heimpost.local",
-            "no mail for that domain",
-        ),
-        (
-            "@elsewhere.example",
-            "anna@heimpost.local",
-            "no mail for that domain",
-        ),
-        (
-            "\"><script>",
-            "anna@heimpost.local",
-            "That is no email address.",
-        ),
-        (
-            "x@heimpost.local",
-            "nobody",
-            "One of them is no email address.",
-        ),
-        ("x@heimpost.local", " , ", "Where shall the mail go?"),
-    ];
-    for (from, to, expected) in table {
+    for (from, to, expected) in BAD_ALIASES {
         let page = owner
             .post(path, &[("from", from), ("to", to)])
             .await

@@ -1,6 +1,7 @@
 //! A box with accounts, and a browser without script: it keeps cookies, finds the token of forms and follows redirects.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use heimpost::app::{App, World};
@@ -115,14 +116,14 @@ impl House {
         let Self {
             app,
             settings,
-            _dir,
+            _dir: dir,
         } = self;
         assert_eq!(app::stop(app).await, Stopped::Clean);
         let app = app::start(&settings).await;
         Self {
             app,
             settings,
-            _dir,
+            _dir: dir,
         }
     }
 
@@ -254,13 +255,13 @@ impl Browser {
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"));
             let pairs: Vec<String> = pairs.collect();
-            request.push_str(&format!("Cookie: {}\r\n", pairs.join("; ")));
+            write!(request, "Cookie: {}\r\n", pairs.join("; ")).unwrap();
         }
         if !body.is_empty() {
-            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            write!(request, "Content-Length: {}\r\n", body.len()).unwrap();
         }
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            write!(request, "{name}: {value}\r\n").unwrap();
         }
         request.push_str("\r\n");
         let mut stream = TcpStream::connect(self.address).await.unwrap();
@@ -298,7 +299,7 @@ impl Browser {
         let text = page.text();
         let field = text.split_once("name=\"form\" value=\"");
         if let Some((_, rest)) = field {
-            self.token = rest.split('"').next().unwrap().to_owned();
+            rest.split('"').next().unwrap().clone_into(&mut self.token);
         }
     }
 }

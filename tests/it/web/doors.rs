@@ -215,10 +215,7 @@ async fn app_passwords_open_no_page() {
         pop3_delete: "keep:30".to_owned(),
     };
     let said = crate::app::command(&house.settings, add).await.join("\n");
-    let word = said
-        .split_whitespace()
-        .filter(|word| word.len() > 20)
-        .next_back();
+    let word = said.split_whitespace().rfind(|word| word.len() > 20);
     let password = word.unwrap_or_else(|| panic!("no app password in {said}"));
     let mut browser = house.browser();
     browser.get("/login").await.expect(200);

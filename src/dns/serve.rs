@@ -35,11 +35,13 @@ pub(super) fn start_zone(zone: Arc<Zone>) -> io::Result<SocketAddr> {
     start(Arc::new(move |question| answer(&zone, question)))
 }
 
+/// How often a port is looked for.
+const BIND_TRIES_MAX: u32 = 32;
+
 /// Starts it on a free port, as tasks of the runtime that is running.
 pub(super) fn start(answerer: Answerer) -> io::Result<SocketAddr> {
-    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let (listener, socket) = bind()?;
     let address = listener.local_addr()?;
-    let socket = StdSocket::bind(address)?;
     listener.set_nonblocking(true)?;
     socket.set_nonblocking(true)?;
     tokio::spawn(serve_udp(
@@ -48,6 +50,19 @@ pub(super) fn start(answerer: Answerer) -> io::Result<SocketAddr> {
     ));
     tokio::spawn(serve_tcp(answerer, TcpListener::from_std(listener)?));
     Ok(address)
+}
+
+/// A port that is free for both TCP and UDP: the system picks it for one, and somebody may have the other.
+fn bind() -> io::Result<(StdListener, StdSocket)> {
+    let mut tries = 1;
+    loop {
+        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        match StdSocket::bind(listener.local_addr()?) {
+            Ok(socket) => return Ok((listener, socket)),
+            Err(_) if tries < BIND_TRIES_MAX => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 async fn serve_udp(answerer: Answerer, socket: UdpSocket) {

@@ -1,9 +1,9 @@
 """Mail that wants to run something, ask somebody or look like the page: opened in a browser with everything switched on."""
 
 import re
-import smtplib
 import unittest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from box import until
 from browser import Browser
@@ -17,10 +17,13 @@ class Hostile(unittest.TestCase):
     def setUpClass(cls):
         cls.mails = sorted(CORPUS.glob("*.eml"))
         cls.box = furnished(letters=0)
-        with smtplib.SMTP("127.0.0.1", cls.box.ports["smtp"]) as smtp:
-            for mail in cls.mails:
-                content = re.sub(rb"\r?\n", b"\r\n", mail.read_bytes())
-                smtp.sendmail("evil@else.test", ["anna@example.org"], content)
+        # By import: SMTP would refuse some of them.
+        with TemporaryDirectory() as folder:
+            for part in ["cur", "new", "tmp"]:
+                (Path(folder) / part).mkdir()
+            for number, mail in enumerate(cls.mails):
+                (Path(folder) / f"cur/{number}:2,").write_bytes(mail.read_bytes())
+            cls.box.run("import", "anna@example.org", "--maildir", folder)
         cls.browser = Browser().__enter__()
 
     @classmethod

@@ -70,7 +70,8 @@ class Mail(unittest.TestCase):
                 self.assertEqual(self.count(self.subjects("anna", "Sent"), subject), 1)
                 with self.browser.person(self.box, script=script) as bob:
                     bob.log_in("bob@example.org")
-                    bob.press(subject)
+                    bob.page.get_by_role("link", name=re.compile(subject)).first.click()
+                    bob.page.wait_for_load_state()
                     self.assertIn("Grüße", bob.text())
                     with bob.page.expect_download() as waiting:
                         bob.page.get_by_role("link", name=re.compile("Ümlaut")).first.click()

@@ -77,7 +77,7 @@ class Story(unittest.TestCase):
         page.click("main form:has([name=name]) button")
         page.wait_for_load_state()
         self.shown(person, "device-new", look)
-        found = re.search(r"\b([a-z0-9]{4,}(?:-[a-z0-9]{4,})+)\b", person.text())
+        found = re.search(r"\b([a-z0-9]{4}(?:-[a-z0-9]{2,4}){3,})\b", person.text())
         assert found, person.text()
         return found.group(1)
 

@@ -18,7 +18,8 @@ function isBusy(element) {
 }
 
 async function refresh() {
-  if (pending) return;
+  // While a form is on its way, the page it came from may be gone already.
+  if (pending || document.querySelector("form[data-sent]")) return;
   pending = true;
   try {
     const response = await fetch(location.href, { headers: { "X-Live": "1" }, credentials: "same-origin" });

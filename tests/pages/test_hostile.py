@@ -2,6 +2,7 @@
 
 import re
 import unittest
+from html.parser import HTMLParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +11,24 @@ from browser import Browser
 from furnished import furnished
 
 CORPUS = Path(__file__).resolve().parents[1] / "messages/hostile-html"
+
+
+class Bad(HTMLParser):
+    """What could run or lead somewhere in a page."""
+
+    @classmethod
+    def of(cls, text):
+        found = cls()
+        found.bad = []
+        found.feed(text)
+        return found.bad
+
+    def handle_starttag(self, tag, attributes):
+        if tag in ("script", "iframe", "object", "embed", "form", "base", "link", "svg", "math"):
+            self.bad.append(tag)
+        for name, value in attributes:
+            if name.startswith("on") or (value or "").strip().lower().startswith(("javascript:", "vbscript:", "data:text")):
+                self.bad.append((tag, name, value))
 
 
 class Hostile(unittest.TestCase):
@@ -62,7 +81,7 @@ class Hostile(unittest.TestCase):
                     self.assertIn("default-src 'none'", policy)
                     self.assertNotIn("allow-scripts", policy)
                     self.assertNotIn("allow-same-origin", policy)
-                    self.assertNotRegex(answer.text().lower(), r"<script|javascript:|\son\w+\s*=")
+                    self.assertEqual(Bad.of(answer.text()), [])
 
     def messages(self, person, count):
         person.go("/mail")

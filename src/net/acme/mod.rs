@@ -195,6 +195,7 @@ impl Keeper {
         let names = names::pointing_here(&self.candidates, hostname, &self.resolver).await;
         let elsewhere = self.candidates.difference(&names);
         let mut left_out: BTreeMap<String, String> = elsewhere
+            .filter(|name| !names::is_optional(name))
             .map(|name| (name.clone(), "does not lead to this box".to_owned()))
             .collect();
         let is_due = held.is_none_or(|held| schedule::due(held) <= now);

@@ -1,6 +1,6 @@
 //! Which names a certificate is asked for.
 //!
-//! The box's own, and of each domain the policy host and `mail.`, as far as they have an address in common with the box:
+//! The box's own, and of each domain the policy host, `mail.` and those that mail programs look for, as far as they have an address in common with the box:
 //! an authority looks where the name leads, and an answer there that is not ours costs a failure.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,10 @@ use crate::mail::address::Domain;
 use crate::trust::sts_policy;
 
 /// Labels in front of a domain that clients or other servers may look for.
-const LABELS: [&str; 4] = ["mail", sts_policy::HOST_LABEL, "autoconfig", "autodiscover"];
+const LABELS: [&str; 2] = ["mail", sts_policy::HOST_LABEL];
+
+/// Labels that only mail programs look for; a domain without such names misses nothing worth a word.
+const OPTIONAL_LABELS: [&str; 2] = ["autoconfig", "autodiscover"];
 
 /// Ends of names that no public authority vouches for (RFC 6761, RFC 6762, RFC 8375, and .internal of ICANN).
 const PRIVATE: [&str; 9] = [
@@ -32,12 +35,17 @@ pub(super) fn candidates(hostname: &Domain, domains: &[Domain]) -> BTreeSet<Stri
         return BTreeSet::new();
     }
     let of_domains = domains.iter().flat_map(|domain| {
-        let names = LABELS
-            .iter()
-            .map(move |label| format!("{label}.{}", domain.as_str()));
+        let labels = LABELS.iter().chain(&OPTIONAL_LABELS);
+        let names = labels.map(move |label| format!("{label}.{}", domain.as_str()));
         names.filter(|name| is_public(name))
     });
     of_domains.chain([hostname.as_str().to_owned()]).collect()
+}
+
+/// Whether nobody needs to hear that this name does not lead to the box.
+pub(super) fn is_optional(name: &str) -> bool {
+    let label = name.split('.').next().unwrap_or_default();
+    OPTIONAL_LABELS.contains(&label)
 }
 
 fn is_public(name: &str) -> bool {
@@ -87,6 +95,18 @@ mod tests {
 
     fn domain(name: &str) -> Domain {
         Domain::parse(name).unwrap()
+    }
+
+    #[test]
+    fn names_for_programs_are_optional() {
+        for (name, expected) in [
+            ("autoconfig.example.org", true),
+            ("autodiscover.example.org", true),
+            ("mail.example.org", false),
+            ("mta-sts.example.org", false),
+        ] {
+            assert_eq!(is_optional(name), expected, "{name}");
+        }
     }
 
     #[test]

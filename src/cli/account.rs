@@ -9,6 +9,7 @@ use super::{Context, Failure, Output, Result, account_at, parse_address};
 use crate::config::parse_bytes;
 use crate::mail::address::{Address, Domain};
 use crate::manage::account::Chosen;
+use crate::panel::Policy;
 use crate::store::types::{Account, Language};
 use crate::store::{NewAccount, Snapshot};
 
@@ -54,7 +55,17 @@ pub(super) fn add(add: &Add, context: &Context, output: &mut dyn Output) -> Resu
         ""
     };
     output.line(&format!("added {}{role}", account.address))?;
+    end_setup(context)?;
     tell(&chosen, output)
+}
+
+/// With its first account the box is no longer open to whoever comes first.
+fn end_setup(context: &Context) -> Result<()> {
+    let accounts = context.store.snapshot()?.accounts()?;
+    if let (Some(panel), 1) = (&context.panel, accounts.len()) {
+        panel.change(Policy::close_setup);
+    }
+    Ok(())
 }
 
 pub(super) fn list(format: Format, context: &Context, output: &mut dyn Output) -> Result<()> {

@@ -19,8 +19,9 @@ class OlderKernel(BoardCase):
         self.led = Led(chip.samples())
         since = self.start()
         self.guest.wait_for("LED on line 5 of 9030000.pl061 through linux-embedded-hal.*button.*gpiocdev", 30, since)
-        self.led.shows("steady")
+        # Without an account the LED tells that the box can be set up.
         self.add_account(ANNA, QUOTA)
+        self.led.shows("steady")
         self.send_until(lambda reply: self.used() * 100 >= 82 * QUOTA)
         self.led.shows(2, times=2)
         self.tell("the LED shows 2 flashes")

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use heimpost::app::World;
 use heimpost::app::daemon::Daemon;
+use heimpost::cli::account::Add;
 use heimpost::cli::connect;
+use heimpost::cli::operation::Operation;
 use heimpost::clock::{Clock, Wall};
 use heimpost::config::stored::Written;
 use heimpost::dns::Resolver;
@@ -311,6 +313,25 @@ async fn the_window_after_power_on_ends() {
     phone.get("/setup/mode").await.expect(200);
     rig.clock.advance(Duration::from_mins(10));
     assert_eq!(phone.ask("GET", "/setup/mode", &[], b"").await.status, 303);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_first_account_by_command_shuts_it() {
+    let rig = Rig::new("sim", "").await;
+    assert_eq!(rig.shows().await, Condition::Setup);
+    let settings = rig.daemon.settings().clone();
+    let add = Operation::AccountAdd(Add {
+        address: "anna@heimpost.local".to_owned(),
+        owner: false,
+        language: None,
+        quota: None,
+        password: None,
+    });
+    crate::app::command(&settings, add).await;
+    assert_ne!(rig.shows().await, Condition::Setup);
+    let page = rig.browser().get("/setup").await.expect(200);
+    assert!(page.has("Setup is closed"), "{}", page.text());
     rig.stop().await;
 }
 

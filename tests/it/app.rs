@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use heimpost::app::App;
+use heimpost::app::{App, World};
 use heimpost::cli::connect;
 use heimpost::cli::operation::{Format, Operation};
 use heimpost::cli::output::Lines;
 use heimpost::clock::Clock;
 use heimpost::config::{self, Settings};
+use heimpost::dns::Resolver;
+use heimpost::net::outbound::Outbound;
 use heimpost::net::shutdown::Stopped;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -19,14 +21,10 @@ use tokio_rustls::TlsConnector;
 
 use crate::net::toy::client_trusting;
 
-/// Where no name server is: nothing answers on the port "discard", and the system says so at once.
-const NO_NAMES: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
-
-/// Every service on a port that the system picks; no name can be asked.
+/// Every service on a port that the system picks.
 pub(super) fn settings(data: &Path) -> Settings {
     let mut settings = config::parse("none", "").unwrap();
     data.clone_into(&mut settings.data);
-    settings.dns.servers = vec![SocketAddr::from(NO_NAMES)];
     let listen = &mut settings.listen;
     for addresses in [
         &mut listen.smtp,
@@ -46,6 +44,17 @@ pub(super) fn settings(data: &Path) -> Settings {
 
 pub(super) async fn start(settings: &Settings) -> App {
     App::start(settings, Clock::system(), connect::handler)
+        .await
+        .unwrap()
+}
+
+/// A world in which the name servers of `else.test` are out of order, and nothing else has a name.
+pub(super) async fn start_in_a_small_world(settings: &Settings) -> App {
+    let world = World {
+        resolver: Some(Resolver::zone("else.test MX servfail\n").unwrap()),
+        outbound: Outbound::trusting("").unwrap(),
+    };
+    App::start_in(world, settings, Clock::system(), connect::handler)
         .await
         .unwrap()
 }

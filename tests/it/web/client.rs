@@ -46,7 +46,7 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let mut settings = app::settings(&dir.path().join("data"));
         change(&mut settings);
-        let app = app::start(&settings).await;
+        let app = app::start_in_a_small_world(&settings).await;
         Self {
             app,
             settings,
@@ -119,7 +119,7 @@ impl House {
             _dir: dir,
         } = self;
         assert_eq!(app::stop(app).await, Stopped::Clean);
-        let app = app::start(&settings).await;
+        let app = app::start_in_a_small_world(&settings).await;
         Self {
             app,
             settings,

@@ -202,6 +202,7 @@ impl Daemon {
 
     /// Stops in order. `hurry` cuts the grace period short.
     pub async fn stop(self, hurry: impl Future<Output = ()>) -> Stopped {
+        self.lasting.kept.jobs.interrupt();
         drop(self.lasting);
         self.running.app.stop(hurry).await
     }

@@ -1,7 +1,7 @@
 //! Work that takes longer than a page: making room, backups, imports, surveys. A page begins it, and looks how far it is.
 //!
 //! Jobs run on blocking threads, one of a kind at a time for an account. What became of one is kept in memory, bounded.
-//! They hold the store open, so they are interrupted, and waited for, before the services restart.
+//! They go on while the services restart within the process; when the daemon stops, those that can end early do.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,7 +101,7 @@ impl Handle {
         });
     }
 
-    /// Whether it should end now, for the services stop.
+    /// Whether it should end now, for the daemon stops.
     pub fn is_interrupted(&self) -> bool {
         self.jobs.interrupted.load(Ordering::SeqCst)
     }
@@ -178,14 +178,9 @@ impl Jobs {
         self.table().jobs.values().any(|job| job.end.is_none())
     }
 
-    /// Has all end soon; those that begin afterwards run again once [`Jobs::resume`] was called.
+    /// The daemon stops: has those end that look.
     pub fn interrupt(&self) {
         self.interrupted.store(true, Ordering::SeqCst);
-    }
-
-    /// The services run again.
-    pub fn resume(&self) {
-        self.interrupted.store(false, Ordering::SeqCst);
     }
 
     fn change(&self, id: JobId, change: impl FnOnce(&mut Job)) {

@@ -73,7 +73,8 @@ pub(super) fn revoke(
     output: &mut dyn Output,
 ) -> Result<()> {
     let (account, device) = find(account, name, context)?;
-    context.store.revoke_device(device.id)?;
+    let office = context.office();
+    office.revoke_device(&device, context.clock.now())?;
     output.line(&format!(
         "revoked \"{name}\" of {}; its app password opens nothing any more",
         account.address

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Now, Wall};
+use crate::maillog::{self, Log};
 use crate::store::backup::BackupReport;
 use crate::store::{self, Options, Snapshot, Store};
 
@@ -91,8 +92,17 @@ impl LastBackup {
 }
 
 /// Backs up into `dir`: the store, and the certificate authority of `data`, so that devices go on to trust a restored box.
-/// Remembers that.
+/// Remembers that, and the mail log tells of it either way.
 pub fn back_up(store: &Store, data: &Path, dir: &Path, now: Now) -> Result<BackupReport, Error> {
+    let made = make(store, data, dir, now);
+    let why = made.as_ref().err().map(ToString::to_string);
+    let bytes = made.as_ref().map_or(0, |report| report.bytes);
+    let outcome = why.as_deref().map_or(Ok(""), Err);
+    maillog::backed_up(Log(store, now), &dir.display().to_string(), bytes, outcome);
+    made
+}
+
+fn make(store: &Store, data: &Path, dir: &Path, now: Now) -> Result<BackupReport, Error> {
     let report = store.backup(dir)?;
     copy_files(&data.join(TLS), &dir.join(TLS))?;
     let last = LastBackup {

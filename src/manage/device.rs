@@ -8,6 +8,7 @@ use crate::auth;
 use crate::auth::password::AppPassword;
 use crate::clock::Now;
 use crate::mail::ids::{AccountId, DeviceId};
+use crate::maillog::{self, Log};
 use crate::store::device::DEVICE_NAME_BYTES_MAX;
 use crate::store::types::{Device, Pop3Delete};
 use crate::store::{self};
@@ -42,6 +43,15 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Office<'_> {
+    /// Revokes a device: its app password counts no more.
+    pub fn revoke_device(self, device: &Device, now: Now) -> store::Result<()> {
+        self.store.revoke_device(device.id)?;
+        if let Some(account) = self.store.snapshot()?.account(device.account)? {
+            maillog::device_revoked(Log(self.store, now), &account.address, &device.name);
+        }
+        Ok(())
+    }
+
     /// Adds a device and gives its app password, which is not kept and cannot be shown again. Blocks while it hashes.
     pub fn add_device(
         self,
@@ -58,7 +68,11 @@ impl Office<'_> {
         if devices.iter().any(|device| device.name == name) {
             return Err(Error::Exists(name.to_owned()));
         }
-        Ok(self.auth.add_device(account, name, policy, now)?)
+        let added = self.auth.add_device(account, name, policy, now)?;
+        if let Some(account) = self.store.snapshot()?.account(account)? {
+            maillog::device_added(Log(self.store, now), &account.address, name);
+        }
+        Ok(added)
     }
 
     /// A device, if it is this account's.

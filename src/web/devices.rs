@@ -219,7 +219,7 @@ pub(super) async fn set_policy(
 pub(super) async fn revoke(web: &Web, account: AccountId, device: u32) -> Result<(), Problem> {
     web.run(move |sources, now| {
         let device = own_device(sources, account, device)?;
-        sources.store.revoke_device(device.id)?;
+        sources.office().revoke_device(&device, now)?;
         sources
             .kept
             .drawer

@@ -194,6 +194,9 @@ async fn a_backup_is_made_and_tried_out() {
         "{}",
         page.text()
     );
+    let log = owner.get("/box/log").await.expect(200);
+    assert!(log.has("A backup was made"), "{}", log.text());
+    owner.get("/box/transfer").await.expect(200);
     let inside = house.settings.data.join("backup").display().to_string();
     for bad in ["", "relative", "/tmp/../etc", inside.as_str()] {
         owner

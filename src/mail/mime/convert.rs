@@ -2,7 +2,8 @@
 //!
 //! Leaves of the MIME tree are encoded, text as quoted-printable and the rest as base64, and the fields that say so are
 //! changed (RFC 2045 6). Everything else stays byte for byte: parts that are 7 bits already, boundaries, header fields.
-//! A header in UTF-8 cannot be converted and stays too (RFC 6532).
+//! A header in UTF-8 cannot be converted and stays too (RFC 6532). What lies between the parts of a multipart cannot be
+//! encoded either and loses what is not ASCII, and so does the body of a multipart that has no parts at all.
 //!
 //! What a header says of a body is not always true, and it is sent before the body is seen. So converting to 7 bits
 //! takes two passes over the same bytes: a [`Survey`] finds what each leaf really is, [`SevenBit`] converts. Converting

@@ -192,6 +192,16 @@ fn binary_becomes_lines_and_8bit_stays() {
 }
 
 #[test]
+fn a_multipart_without_parts_is_filler() {
+    let message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+          --b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n\x80\r\n--b--\r\n";
+    assert_eq!(contents(message), []);
+    check_promises(message);
+    let starred = b"boundary=c\r\n\r\n*\r\n--b--\r\n";
+    assert!(seven_bit(message).ends_with(starred));
+}
+
+#[test]
 fn header_beyond_the_limit_passes() {
     let head = format!("X: {}\r\nLong: a\r\n", "x".repeat(90)).repeat(1200);
     let message =
@@ -208,7 +218,8 @@ fn header_beyond_the_limit_passes() {
     }
 }
 
-/// Type and decoded bytes of each leaf. `message/global` counts as a leaf, since it may be encoded.
+/// Type and decoded bytes of each leaf. `message/global` counts as a leaf, since it may be encoded. What the scanner
+/// makes the one part of a multipart without parts is filler.
 fn contents(message: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut scanner = Scanner::new();
     scanner.push(message);
@@ -221,7 +232,10 @@ fn collect(part: &Part, message: &[u8], found: &mut Vec<(String, Vec<u8>)>) {
     let kind = [part.media_type.as_slice(), b"/", &part.subtype].concat();
     let kind = String::from_utf8_lossy(&kind).into_owned();
     match &part.content {
-        Content::Multipart(parts) => parts.iter().for_each(|part| collect(part, message, found)),
+        Content::Multipart(parts) => parts
+            .iter()
+            .filter(|inner| inner.body_start > part.body_start)
+            .for_each(|inner| collect(inner, message, found)),
         Content::Message(inner) if kind == "message/rfc822" => collect(&inner.body, message, found),
         Content::Message(_) => found.push((
             "application/octet-stream".to_owned(),

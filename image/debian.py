@@ -1,8 +1,13 @@
-"""Kernels and busybox for the boards' architecture, from Debian, without a change to the machine's own apt.
+"""Packages for the boards' architecture, from Debian, without a change to the machine's own apt.
 
-Each suite has an apt directory of its own in the cache. Of a kernel, the cache keeps the image, its configuration and the
-modules asked for with those they depend on. Run as a program, this brings the newest into the cache; what is there serves
-when the archive cannot be reached. The tests only read the cache.
+Each suite has an apt directory of its own in the cache, which also keeps the packages that were asked for. Of a kernel for
+the tests, the cache keeps the image, its configuration and the modules asked for with those they depend on. What is there
+serves when the archive cannot be reached. Run as a program:
+
+    debian.py                              brings what the tests need into the cache; they only read it
+    debian.py sources SUITE                prints the lines of sources.list for the suite
+    debian.py unpack SUITE FOLDER NAME...  unpacks packages there and prints their names and versions; `kernel` stands for
+                                           the kernel's packages
 """
 
 import lzma
@@ -10,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,6 +23,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heim
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITES = ["trixie", "trixie-backports"]
 MODULES = ["virtio_mmio", "virtio_net", "gpio_sim"]
+COMPONENTS = "main non-free-firmware"
+SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 APT_SECONDS = 300
 
 APT_CONF = """Dir "{home}";
@@ -35,14 +43,27 @@ Acquire::Languages "none";
 """
 
 
-def mirror():
-    """The archive that this machine's apt uses first."""
-    given = os.environ.get("HEIMPOST_DEBIAN_MIRROR")
-    if given:
-        return given
-    known = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True)
-    assert known.stdout, "apt knows no archive: name a mirror of Debian in HEIMPOST_DEBIAN_MIRROR"
-    return known.stdout.split()[0]
+def mirrors():
+    """The archive that this machine's apt uses first, and the one for security updates."""
+    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
+    known = subprocess.run(asked, capture_output=True, text=True).stdout.split()
+    plain = [address for address in known if not address.rstrip("/").endswith("security")]
+    security = [address for address in known if address.rstrip("/").endswith("debian-security")]
+    archive = os.environ.get("HEIMPOST_DEBIAN_MIRROR") or next(iter(plain), None)
+    assert archive, "apt knows no archive: name a mirror of Debian in HEIMPOST_DEBIAN_MIRROR"
+    default = os.environ.get("HEIMPOST_DEBIAN_SECURITY_MIRROR") or next(iter(security), SECURITY_MIRROR)
+    return archive, default
+
+
+def sources(suite):
+    """The lines of sources.list: the suite, and what Debian publishes for it after its release."""
+    archive, security = mirrors()
+    head = f"deb [arch=arm64 signed-by={KEYRING}]"
+    stable = suite.removesuffix("-backports")
+    places = [(archive, stable), (archive, f"{stable}-updates"), (security, f"{stable}-security")]
+    if suite != stable:
+        places = [(archive, suite)]
+    return [f"{head} {address} {name} {COMPONENTS}" for address, name in places]
 
 
 class Suite:
@@ -50,12 +71,11 @@ class Suite:
 
     def __init__(self, name):
         self.home = CACHE / name
-        for part in ("state/lists/partial", "cache/archives/partial"):
+        for part in ("state/lists/partial", "cache/archives/partial", "debs"):
             (self.home / part).mkdir(parents=True, exist_ok=True)
         (self.home / "status").touch()
         (self.home / "apt.conf").write_text(APT_CONF.format(home=self.home))
-        line = f"deb [arch=arm64 signed-by={KEYRING}] {mirror()} {name} main\n"
-        (self.home / "sources.list").write_text(line)
+        (self.home / "sources.list").write_text("\n".join(sources(name)) + "\n")
         self.fresh = self._apt("apt-get", "-q", "update", "--error-on=any", check=False).returncode == 0
 
     def _apt(self, *command, cwd=None, check=True):
@@ -69,11 +89,22 @@ class Suite:
         found = re.search(rf"^{name}: (.*)$", shown, re.M)
         return found.group(1) if found else ""
 
+    def deb(self, package):
+        """The package's file, from the cache if its newest version is there."""
+        version = self.field(package, "Version")
+        assert version, f"no package {package} in {self.home.name}"
+        named = f"{package}_{version.replace(':', '%3a')}_*.deb"
+        kept = list((self.home / "debs").glob(named))
+        if not kept:
+            for older in (self.home / "debs").glob(f"{package}_*.deb"):
+                older.unlink()
+            self._apt("apt-get", "-q", "download", package, cwd=self.home / "debs")
+            kept = list((self.home / "debs").glob(named))
+        return kept[0]
+
     def unpack(self, packages, to):
-        with tempfile.TemporaryDirectory(dir=self.home) as folder:
-            self._apt("apt-get", "-q", "download", *packages, cwd=folder)
-            for deb in Path(folder).glob("*.deb"):
-                subprocess.run(["dpkg-deb", "-x", deb, to], check=True, timeout=APT_SECONDS)
+        for package in packages:
+            subprocess.run(["dpkg-deb", "-x", self.deb(package), to], check=True, timeout=APT_SECONDS)
 
     def kernel_packages(self, root):
         """The package and those of the kernel's that it depends on."""
@@ -167,5 +198,22 @@ def fetch():
         print(f"{name}: kernel {Kernel(name).version}")
 
 
+def unpack(name, folder, packages):
+    suite = Suite(name)
+    if "kernel" in packages:
+        packages = [one for one in packages if one != "kernel"] + suite.kernel_packages("linux-image-arm64")
+    suite.unpack(packages, folder)
+    for package in packages:
+        print(package, suite.field(package, "Version"))
+
+
 if __name__ == "__main__":
-    fetch()
+    match sys.argv[1:]:
+        case []:
+            fetch()
+        case ["sources", name]:
+            print("\n".join(sources(name)))
+        case ["unpack", name, folder, *packages]:
+            unpack(name, folder, packages)
+        case _:
+            sys.exit(__doc__)

@@ -15,8 +15,8 @@ use super::pin::PinLed;
 use super::{Backend, Button, Error, Hardware, Led, Opened, Options, is_busy, linux_hal, sim};
 use crate::profile::{self, Profile};
 
-/// Where a board with a device tree tells its name.
-const MODEL: &str = "/proc/device-tree/model";
+/// Where a board with a device tree tells its name; `/proc/device-tree` leads there, and is hidden from a service.
+const MODEL: &str = "/sys/firmware/devicetree/base/model";
 
 /// The hardware that `options` mean.
 pub fn hardware(options: &Options) -> io::Result<Box<dyn Hardware>> {

@@ -13,6 +13,7 @@ mod panel;
 mod sending;
 mod services;
 mod upkeep;
+mod watchdog;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,7 +36,7 @@ use crate::net::control::{Control, Handler};
 use crate::net::driver::{Deadlines, Shared};
 use crate::net::gate::Gate;
 use crate::net::limits::Limiter;
-use crate::net::listener::{self, BindError};
+use crate::net::listener::{self, BindError, Sockets};
 use crate::net::outbound::Outbound;
 use crate::net::shutdown::{Asked, GRACE, Shutdown, Signals, Stopped};
 use crate::net::tls;
@@ -46,6 +47,7 @@ use crate::web::Sources;
 use crate::web::change::Changer;
 use daemon::{Daemon, Lasting};
 use open::{judge, limits, open_resolver, open_store, open_tls, take_queue};
+use watchdog::{Watchdog, Work};
 
 /// Threads that run async work; it never blocks, so more would only wait for the same cores.
 const WORKERS: usize = 2;
@@ -114,6 +116,7 @@ pub struct App {
     store: Store,
     shared: Shared,
     addresses: Vec<Address>,
+    sockets: Sockets,
     panel: Remote,
 }
 
@@ -175,14 +178,17 @@ async fn serve(
     let mut daemon = Box::pin(started).await?;
     ready(daemon.app().addresses());
     tell_init(&[NotifyState::Ready]);
+    let mut watchdog = Watchdog::new(sd_notify::watchdog_enabled());
     loop {
         tokio::select! {
+            () = watchdog.turn(|| daemon.app().work(), || tell_init(&[NotifyState::Watchdog])) => {}
             asked = signals.next() => match asked {
                 Asked::Reload => daemon.app().reload(),
                 Asked::Stop => break,
             },
             () = daemon.asked() => {
                 tell_reloading();
+                tell_init(&[NotifyState::Watchdog]);
                 daemon = Box::pin(daemon.restart()).await?;
                 tell_init(&[NotifyState::Ready]);
             }
@@ -292,6 +298,7 @@ impl App {
             store,
             shared,
             addresses,
+            sockets: lasting.sockets.clone(),
             panel,
         })
     }
@@ -309,6 +316,14 @@ impl App {
     /// What the network side has counted.
     pub fn counted(&self) -> Counted {
         self.shared.counters.read()
+    }
+
+    /// What has to work for the daemon to count as working.
+    fn work(&self) -> Work {
+        Work {
+            store: self.store.clone(),
+            sockets: self.sockets.clone(),
+        }
     }
 
     /// Looks at the certificate files now.
@@ -359,5 +374,30 @@ fn tell_reloading() {
 fn tell_init(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "cannot tell the service manager");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::connect;
+    use crate::clock::Wall;
+
+    /// Settings with data there and one port of the system's choice.
+    pub(super) fn listening(data: &Path) -> Settings {
+        const TEXT: &str = "
+            listen = { smtp = ['127.0.0.1:0'], submission = [], submissions = [], imap = [], imaps = [], pop3 = [],
+                pop3s = [], web = [], web_tls = [] }
+            panel.backend = 'off'";
+        let mut settings = config::parse("none", TEXT).unwrap();
+        data.clone_into(&mut settings.data);
+        settings
+    }
+
+    pub(super) async fn app(settings: &Settings) -> App {
+        let started = App::start(settings, Clock::virtual_at(Wall::FLOOR), connect::handler);
+        Box::pin(started).await.unwrap()
     }
 }

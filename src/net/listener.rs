@@ -22,6 +22,7 @@ use tracing::Instrument;
 use crate::machine::TlsInfo;
 use crate::net::driver::{self, Entry, Open, Shared};
 use crate::net::limits::{Limiter, Permit, Reached};
+use crate::net::probe::{self, Announced};
 use crate::net::shutdown::{Phase, Token};
 use crate::net::stream::Stream;
 
@@ -95,12 +96,18 @@ pub struct BindError {
 
 /// Bound listeners that do not accept yet.
 #[derive(Debug)]
-pub struct Bound(Vec<(Arc<Service>, TcpListener, SocketAddr)>);
+pub struct Bound {
+    listeners: Vec<(Arc<Service>, TcpListener, SocketAddr)>,
+    probes: Announced,
+}
 
 /// Listening sockets that outlive their services: whoever connects between two starts waits, and is not refused. Clones
 /// are the same ones.
 #[derive(Clone, Debug, Default)]
-pub struct Sockets(Arc<Mutex<BTreeMap<Place, std::net::TcpListener>>>);
+pub struct Sockets {
+    kept: Arc<Mutex<BTreeMap<Place, std::net::TcpListener>>>,
+    probes: Announced,
+}
 
 /// A service's name and an address as the configuration has it.
 type Place = (&'static str, SocketAddr);
@@ -112,9 +119,9 @@ pub fn bind(services: Vec<Service>) -> Result<Bound, BindError> {
 
 /// Binds every address of every service, with the sockets of before where there are some; others are closed.
 pub fn bind_again(services: Vec<Service>, sockets: &Sockets) -> Result<Bound, BindError> {
-    let mut kept = sockets.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = sockets.kept.lock().unwrap_or_else(PoisonError::into_inner);
     let mut before = std::mem::take(&mut *kept);
-    let mut bound = Vec::new();
+    let mut listeners = Vec::new();
     for service in services.into_iter().map(Arc::new) {
         for &address in &service.addresses {
             let failed = |cause| BindError {
@@ -129,16 +136,34 @@ pub fn bind_again(services: Vec<Service>, sockets: &Sockets) -> Result<Bound, Bi
             let listener = listener.map_err(failed)?;
             kept.insert(place, socket);
             let actual = listener.local_addr().map_err(failed)?;
-            bound.push((Arc::clone(&service), listener, actual));
+            listeners.push((Arc::clone(&service), listener, actual));
         }
     }
-    Ok(Bound(bound))
+    Ok(Bound {
+        listeners,
+        probes: sockets.probes.clone(),
+    })
+}
+
+impl Sockets {
+    /// Whether one of the ports takes connections in, or none is open. Waits for as long as that is not known: give it
+    /// a deadline.
+    pub async fn accept_some(&self) -> bool {
+        let ports = self.ports();
+        ports.is_empty() || self.probes.any_answers(ports).await
+    }
+
+    fn ports(&self) -> Vec<SocketAddr> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let ports = kept.values().map(std::net::TcpListener::local_addr);
+        ports.filter_map(Result::ok).collect()
+    }
 }
 
 impl Bound {
     /// Service names and actual addresses, in the order of the services.
     pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        let each = self.0.iter();
+        let each = self.listeners.iter();
         each.map(|(service, _, address)| (service.name, *address))
             .collect()
     }
@@ -147,7 +172,7 @@ impl Bound {
     pub fn accept(self, shared: &Shared, limiter: &Limiter, token: &Token) {
         let connections = Arc::new(AtomicU64::new(1));
         let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
-        for (service, listener, _) in self.0 {
+        for (service, listener, _) in self.listeners {
             let door = Door {
                 service,
                 shared: shared.clone(),
@@ -155,6 +180,7 @@ impl Bound {
                 token: token.clone(),
                 connections: Arc::clone(&connections),
                 refusals: Arc::clone(&refusals),
+                probes: self.probes.clone(),
             };
             tokio::spawn(door.serve(listener));
         }
@@ -169,6 +195,7 @@ struct Door {
     token: Token,
     connections: Arc<AtomicU64>,
     refusals: Arc<Semaphore>,
+    probes: Announced,
 }
 
 impl Door {
@@ -195,6 +222,10 @@ impl Door {
     }
 
     fn take_in(&self, stream: TcpStream, address: SocketAddr) {
+        if self.probes.has(address) {
+            tokio::spawn(probe::answer(stream));
+            return;
+        }
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         match self.limiter.admit(address.ip()) {
             Ok(permit) => self.start(stream, address, permit),

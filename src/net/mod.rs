@@ -18,6 +18,7 @@ pub mod https;
 pub mod limits;
 pub mod listener;
 pub mod outbound;
+mod probe;
 pub mod shutdown;
 pub mod stream;
 pub mod tls;

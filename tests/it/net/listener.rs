@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use heimpost::net::Counted;
 use heimpost::net::driver::{Deadlines, Shared};
 use heimpost::net::limits::{Limiter, Limits};
-use heimpost::net::listener::{self, Service, Talk, TlsMode};
+use heimpost::net::listener::{self, Service, Sockets, Talk, TlsMode};
 use heimpost::net::shutdown::{Shutdown, Stopped};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,6 +27,7 @@ fn service(addresses: &[SocketAddr]) -> Service {
 
 struct Rig {
     address: SocketAddr,
+    sockets: Sockets,
     shared: Shared,
     shutdown: Shutdown,
     _dir: tempfile::TempDir,
@@ -34,12 +36,15 @@ struct Rig {
 fn rig(limits: Limits) -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let shared = toy::shared(dir.path(), Deadlines::default());
-    let bound = listener::bind(vec![service(&[LOOPBACK.parse().unwrap()])]).unwrap();
+    let sockets = Sockets::default();
+    let services = vec![service(&[LOOPBACK.parse().unwrap()])];
+    let bound = listener::bind_again(services, &sockets).unwrap();
     let (_, address) = bound.addresses()[0];
     let shutdown = Shutdown::new();
     bound.accept(&shared, &Limiter::new(limits), &shutdown.token());
     Rig {
         address,
+        sockets,
         shared,
         shutdown,
         _dir: dir,
@@ -52,6 +57,17 @@ async fn talk(address: SocketAddr, words: &str) -> String {
     let mut said = String::new();
     stream.read_to_string(&mut said).await.unwrap();
     said
+}
+
+#[tokio::test]
+async fn our_own_look_at_the_ports_is_beyond_limits_and_figures() {
+    let rig = rig(Limits {
+        connections_max: 0,
+        per_address_max: 0,
+    });
+    assert!(rig.sockets.accept_some().await);
+    assert_eq!(rig.shared.counters.read(), Counted::default());
+    assert_eq!(talk(rig.address, "").await, "too many\n");
 }
 
 #[tokio::test]

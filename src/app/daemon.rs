@@ -185,7 +185,7 @@ impl Daemon {
         let (store, file) = (self.app().store.clone(), self.settings().code_file());
         let panel = self.app().panel.clone();
         let work = move || {
-            access.write_code(&file);
+            access.keep_code(&file);
             let accounts = store.snapshot().and_then(|snapshot| snapshot.accounts());
             if accounts.is_ok_and(|accounts| accounts.is_empty()) {
                 let now = clock.now().mono;

@@ -193,6 +193,12 @@ pub(super) fn subject(settings: &Settings) -> Subject {
     names.insert(format!("{label}.local"));
     names.extend(
         settings
+            .machine
+            .iter()
+            .map(|machine| format!("{machine}.local")),
+    );
+    names.extend(
+        settings
             .domains
             .iter()
             .map(|domain| domain.as_str().to_owned()),

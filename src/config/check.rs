@@ -40,6 +40,7 @@ pub(super) fn check(fragment: Fragment, standard: Settings) -> Result<Settings, 
     };
     Ok(Settings {
         hostname,
+        machine: standard.machine,
         domains,
         data: path("data", fragment.data)?.unwrap_or(standard.data),
         language: language(fragment.language)?.unwrap_or(standard.language),

@@ -18,6 +18,8 @@ use crate::store::types::{Language, Thresholds};
 pub struct Settings {
     /// The name that the box gives itself in greetings and certificates.
     pub hostname: Domain,
+    /// What the system calls the machine: one label, in lower case. The home network knows it with `.local` behind.
+    pub machine: Option<String>,
     /// Domains whose mail is stored here, at least one.
     pub domains: Vec<Domain>,
     /// The data directory.
@@ -236,6 +238,7 @@ impl Settings {
         let local = domain_constant("heimpost.local");
         Self {
             hostname: local.clone(),
+            machine: machine(),
             domains: vec![local],
             data: PathBuf::from(DESK_DATA),
             language: Language::En,
@@ -312,6 +315,15 @@ impl Settings {
             ..desk
         }
     }
+}
+
+fn machine() -> Option<String> {
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_str().ok()?.to_ascii_lowercase();
+    let label = name.split('.').next().unwrap_or_default();
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_name = !matches!(label, "" | "localhost") && label.bytes().all(is_letter);
+    is_name.then(|| label.to_owned())
 }
 
 /// A domain that is known to be one.

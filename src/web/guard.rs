@@ -135,6 +135,11 @@ fn is_ours(host: &str, settings: &Settings) -> bool {
     if host.parse::<IpAddr>().is_ok() || matches!(host, "localhost" | "heimpost" | HOME_NAME) {
         return true;
     }
+    let machine = settings.machine.as_deref();
+    let is_machine = |machine: &str| host == machine || host == format!("{machine}.local");
+    if machine.is_some_and(is_machine) {
+        return true;
+    }
     let hostname = settings.hostname.as_str().to_lowercase();
     let label = hostname.split('.').next().unwrap_or_default();
     if host == hostname || host == label || host == format!("{label}.local") {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -138,8 +138,22 @@ pub(super) enum Accounts {
 }
 
 impl Access {
-    /// Makes a new code and writes it to `file`. Without the file there is no code.
-    pub fn write_code(&self, file: &Path) {
+    /// Has the code that `file` holds be good; a new one if it holds none. The same code stays until it is used, since
+    /// the file is copied to where writing is a risk. Without the file there is no code.
+    pub fn keep_code(&self, file: &Path) {
+        match kept_code(file) {
+            Some(text) => {
+                self.state().code = Some(Code {
+                    text: Secret::new(text),
+                    file: file.to_owned(),
+                });
+            }
+            None => self.write_code(file),
+        }
+    }
+
+    /// Makes a new code and writes it to `file`.
+    fn write_code(&self, file: &Path) {
         let code = new_code().and_then(|text| {
             put(file, &page_of(&text))?;
             Ok(Code {
@@ -150,6 +164,7 @@ impl Access {
         self.state().code = code
             .inspect_err(|error| {
                 tracing::warn!(file = %file.display(), %error, "there is no one-time code");
+                forget(file);
             })
             .ok();
     }
@@ -335,6 +350,27 @@ fn new_code() -> io::Result<String> {
     Ok(code)
 }
 
+/// The code that a file holds, if it is one.
+fn kept_code(file: &Path) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let code = text.lines().next()?.trim();
+    let groups: Vec<&str> = code.split('-').collect();
+    let is_group = |group: &&str| {
+        group.len() == CODE_GROUP && group.bytes().all(|byte| CODE_ALPHABET.contains(&byte))
+    };
+    let is_code = groups.len() == CODE_CHARS / CODE_GROUP && groups.iter().all(is_group);
+    is_code.then(|| code.to_owned())
+}
+
+/// A code that was used must not be good again after the next start.
+fn forget(file: &Path) {
+    if let Err(error) = fs::remove_file(file)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(file = %file.display(), %error, "a used one-time code stays");
+    }
+}
+
 /// The file, as an editor on any machine shows it. The first line is the code alone.
 fn page_of(code: &str) -> String {
     format!(
@@ -347,7 +383,9 @@ fn page_of(code: &str) -> String {
 /// Puts a file in place whole.
 fn put(file: &Path, text: &str) -> io::Result<()> {
     let beside = file.with_extension("new");
-    fs::write(&beside, text)?;
+    let mut made = fs::File::create(&beside)?;
+    made.write_all(text.as_bytes())?;
+    made.sync_all()?;
     fs::rename(&beside, file)
 }
 
@@ -520,7 +558,7 @@ mod tests {
         let (access, now) = (Access::default(), Clock::virtual_at(Wall::FLOOR).now());
         let from = "192.0.2.1".parse().unwrap();
         assert_eq!(access.try_code("", from, now), Typed::Wrong);
-        access.write_code(&file);
+        access.keep_code(&file);
         let read = || {
             fs::read_to_string(&file)
                 .unwrap()
@@ -538,11 +576,43 @@ mod tests {
     }
 
     #[test]
+    fn a_code_lasts_over_starts_until_it_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("setup-code.txt");
+        let (now, from) = (
+            Clock::virtual_at(Wall::FLOOR).now(),
+            "192.0.2.1".parse().unwrap(),
+        );
+        let started = || {
+            let access = Access::default();
+            access.keep_code(&file);
+            (access, fs::read_to_string(&file).unwrap())
+        };
+        let (_, first) = started();
+        let (access, again) = started();
+        assert_eq!(again, first);
+        let code = first.lines().next().unwrap();
+        assert_eq!(access.try_code(code, from, now), Typed::Right);
+        let (access, next) = started();
+        assert_ne!(next, first);
+        assert_eq!(access.try_code(code, from, now), Typed::Wrong);
+        // What is no code, as a cut-off file, is replaced.
+        for text in ["", "ABCD-EFGH", "abcd-efgh-jklm", "ABCD-EFGH-JKL0", "----"] {
+            fs::write(&file, text).unwrap();
+            let (_, made) = started();
+            assert!(
+                made.len() > 14 && !text.is_empty() <= !made.starts_with(text),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn guessing_costs_time() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("code.txt");
         let (access, clock) = (Access::default(), Clock::virtual_at(Wall::FLOOR));
-        access.write_code(&file);
+        access.keep_code(&file);
         let from: IpAddr = "192.0.2.1".parse().unwrap();
         let code = fs::read_to_string(&file).unwrap();
         let code = code.lines().next().unwrap();

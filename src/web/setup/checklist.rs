@@ -32,6 +32,8 @@ pub(super) fn routes() -> Router<Web> {
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Item {
+    /// How the box shall work; there only as long as nobody has said so.
+    Way,
     Account,
     Dns,
     Certificate,
@@ -41,7 +43,8 @@ enum Item {
     Backup,
 }
 
-const ITEMS: [Item; 7] = [
+const ITEMS: [Item; 8] = [
+    Item::Way,
     Item::Account,
     Item::Dns,
     Item::Certificate,
@@ -78,6 +81,7 @@ impl Checklist {
         let smarthost = settings.relay.default.as_ref();
         let tested = smarthost.map(|host| progress.tested.as_ref() == Some(&host.name));
         let done = |item| match item {
+            Item::Way => progress.mode.is_none().then_some(false),
             Item::Account => Some(!accounts.is_empty()),
             Item::Dns => is_known.then(|| checked::dns(&snapshot).ok().flatten() == Some(0)),
             Item::Certificate => {
@@ -108,6 +112,7 @@ impl Checklist {
 impl Item {
     fn name(self) -> &'static str {
         match self {
+            Self::Way => "way",
             Self::Account => "account",
             Self::Dns => "dns",
             Self::Certificate => "certificate",
@@ -120,6 +125,10 @@ impl Item {
 
     fn words(self, lang: Lang) -> &'static str {
         match self {
+            Self::Way => lang.t(
+                "Sagen, wie die Box arbeiten soll, und ihre Domain nennen",
+                "Say how the box shall work, and name its domain",
+            ),
             Self::Account => lang.t("Das erste Postfach anlegen", "Make the first account"),
             Self::Dns => lang.t(
                 "Die Einträge Ihrer Domain setzen und prüfen",
@@ -144,6 +153,7 @@ impl Item {
 
     fn path(self) -> &'static str {
         match self {
+            Self::Way => "/setup/mode",
             Self::Account => "/setup/account",
             Self::Dns | Self::Certificate => "/box/domain",
             Self::Smarthost => "/box/sending",

@@ -15,11 +15,12 @@ use super::{buttons, frame_of, go, step_page};
 use crate::web::Web;
 use crate::web::change::{Edit, Error};
 use crate::web::form::{Nothing, Posted};
+use crate::web::guard::over_tls;
 use crate::web::layout::Frame;
 use crate::web::parts::{Field, Tone, card, notice};
 use crate::web::problem::Problem;
-use crate::web::visitor::Visitor;
-use crate::web::welcome::language_cookie;
+use crate::web::visitor::{Owner, Visitor};
+use crate::web::welcome::{about_tls, language_cookie};
 use crate::web::words::Lang;
 
 pub(super) fn routes() -> Router<Web> {
@@ -33,30 +34,62 @@ pub(super) fn routes() -> Router<Web> {
 async fn enter(
     State(web): State<Web>,
     visitor: Visitor,
+    owner: Result<Owner, Problem>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let frame = Frame::outside(&visitor).slim();
     let title = frame.t("Die Box einrichten", "Set up the box");
-    match door(&web, &headers).await? {
-        Door::Mine(grant) => {
+    let mine = match (door(&web, &headers).await?, &owner) {
+        (Door::Mine(grant), _) => Ok((grant.form, grant.may_reset)),
+        // Whoever manages the box needs no door.
+        (_, Ok(owner)) => Ok((owner.session.form.clone(), false)),
+        (door, Err(_)) => Err(door),
+    };
+    match mine {
+        Ok((form, may_reset)) => {
             let next = situation(&web).await?.next(&web.sources.settings);
             if let Some(step) = next {
                 return Ok(go(step.path()));
             }
-            let frame = frame_of(&visitor, &grant.form);
-            Ok(frame.page(title, &choices(&frame, grant.may_reset)))
+            let frame = frame_of(&visitor, &form);
+            Ok(frame.page(title, &choices(&frame, may_reset)))
         }
-        Door::Open(_) => Ok(frame.page(title, &welcome(&frame))),
-        Door::Taken => Ok(frame.page_with(StatusCode::FORBIDDEN, title, &taken(&frame))),
-        Door::Closed => {
+        Err(door) => shut(&web, &visitor, &frame, &door).await,
+    }
+}
+
+/// For whoever may not go on here.
+async fn shut(
+    web: &Web,
+    visitor: &Visitor,
+    frame: &Frame,
+    door: &Door,
+) -> Result<Response, Problem> {
+    let title = frame.t("Die Box einrichten", "Set up the box");
+    match door {
+        Door::Open(_) => Ok(frame.page(title, &welcome(frame))),
+        Door::Taken => Ok(frame.page_with(StatusCode::FORBIDDEN, title, &taken(frame))),
+        Door::Closed | Door::Mine(_) => {
+            let has_account = situation(web).await?.has_account;
             let body = html! {
                 p.lead { (frame.t("Das Einrichten ist gerade verschlossen, damit es niemand Fremdes tut.",
                                   "Setup is closed right now, so that no stranger does it.")) }
-                (how_to_open(&frame))
-                (code_form(&frame, "/setup/code", None))
+                @if has_account { (by_login(web, visitor, frame)) }
+                (how_to_open(frame))
+                (code_form(frame, "/setup/code", None))
             };
             Ok(frame.page(title, &body))
         }
+    }
+}
+
+/// The first account may be from the card, made before anybody saw a page.
+fn by_login(web: &Web, visitor: &Visitor, frame: &Frame) -> Markup {
+    html! {
+        p { (frame.t("Ein Postfach gibt es schon, vielleicht aus dem Raspberry Pi Imager. Wer die Box verwaltet, meldet sich einfach an:",
+                     "There is an account already, perhaps from Raspberry Pi Imager. Whoever manages the box simply logs in:")) }
+        p.row { a.button href=(over_tls(web, visitor, "/box")) { (frame.t("Anmelden", "Log in")) } }
+        (about_tls(web, frame, visitor))
     }
 }
 

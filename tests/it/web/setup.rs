@@ -8,10 +8,11 @@ use heimpost::app::World;
 use heimpost::app::daemon::Daemon;
 use heimpost::cli::account::Add;
 use heimpost::cli::connect;
-use heimpost::cli::operation::Operation;
+use heimpost::cli::operation::{self, Operation};
 use heimpost::clock::{Clock, Wall};
 use heimpost::config::stored::Written;
 use heimpost::dns::Resolver;
+use heimpost::mail::secret::Secret;
 use heimpost::net::outbound::Outbound;
 use heimpost::net::shutdown::Stopped;
 use heimpost::panel::Condition;
@@ -23,6 +24,9 @@ use tokio::time::timeout;
 use super::PATIENCE;
 use super::client::{Browser, PASSWORD, Page};
 use crate::app::address_of;
+
+/// Of "correct horse", by libxcrypt.
+const CRYPT: &str = "$y$j9T$abcdefghijklmnop$0Hi8KsZH/hAMRN9Bam6ce3nmi5QAIz3R/KeaXG/c7p9";
 
 /// A box that was just plugged in.
 pub(super) struct Rig {
@@ -327,11 +331,49 @@ async fn a_first_account_by_command_shuts_it() {
         language: None,
         quota: None,
         password: None,
+        password_hash: None,
     });
     crate::app::command(&settings, add).await;
     assert_ne!(rig.shows().await, Condition::Setup);
     let page = rig.browser().get("/setup").await.expect(200);
     assert!(page.has("Setup is closed"), "{}", page.text());
+    rig.stop().await;
+}
+
+/// As on a box whose card had an account from Raspberry Pi Imager.
+#[tokio::test]
+async fn an_account_from_the_card_sets_the_box_up() {
+    let rig = Rig::new("sim", "").await;
+    let add = Operation::AccountAdd(Add {
+        address: "anna@heimpost.local".to_owned(),
+        owner: false,
+        language: None,
+        quota: None,
+        password: None,
+        password_hash: Some(operation::Password(Secret::new(CRYPT.to_owned()))),
+    });
+    crate::app::command(&rig.daemon.settings().clone(), add).await;
+    let mut browser = rig.browser();
+    let page = browser.get("/setup").await.expect(200);
+    assert!(
+        page.has("simply logs in") && page.has("/box"),
+        "{}",
+        page.text()
+    );
+    browser.get("/box").await.expect(200);
+    let fields = [
+        ("address", "anna@heimpost.local"),
+        ("password", "correct horse"),
+    ];
+    let page = browser.post("/box/login", &fields).await.expect(200);
+    assert!(page.has("Say how the box shall work"), "{}", page.text());
+    let page = browser.get("/setup").await.expect(200);
+    assert!(page.has("How shall the box work?"), "{}", page.text());
+    let page = browser
+        .post("/setup/mode", &[("mode", "lan")])
+        .await
+        .expect(200);
+    assert!(page.has("What is your domain?"), "{}", page.text());
     rig.stop().await;
 }
 

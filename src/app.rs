@@ -32,6 +32,7 @@ use crate::config::stored::Written;
 use crate::config::{self, Settings};
 use crate::dns::Resolver;
 use crate::maillog::{self, Log, Tally};
+use crate::manage::account::hashing;
 use crate::net::control::{Control, Handler};
 use crate::net::driver::{Deadlines, Shared};
 use crate::net::gate::Gate;
@@ -237,7 +238,7 @@ impl App {
         let tally = Tally::default();
         let desk = take_queue(&store, settings, &tally, &clock).await?;
         let tls = Arc::new(open_tls(settings, &clock, &counters).await?);
-        let auth = Auth::new(store.clone());
+        let auth = Auth::with_hashing(store.clone(), hashing(settings));
         let limiter = Limiter::new(limits(settings));
         let gate = Gate::new(auth.clone(), clock.clone(), counters.clone());
         let sources = Sources {
@@ -277,7 +278,7 @@ impl App {
         let panel = panel.follow((&store, &desk), settings, &shared, &shutdown);
         let handler = (lasting.make_handler)(Context {
             store: store.clone(),
-            auth: Auth::new(store.clone()),
+            auth: auth.clone(),
             settings: settings.clone(),
             clock,
             panel: Some(panel.clone()),

@@ -20,6 +20,7 @@ pub mod manage;
 pub mod net;
 pub mod panel;
 pub mod pop3;
+pub mod provision;
 pub mod queue;
 pub mod room;
 pub mod sasl;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use heimpost::app::{self, Address};
 use heimpost::cli::args::{Arguments, Command, Task};
-use heimpost::cli::{Failure, Output, Progress, backup, connect, panel};
+use heimpost::cli::{Failure, Output, Progress, backup, connect, panel, provision};
 use heimpost::clock::Clock;
 use heimpost::config::stored::Written;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -25,16 +25,22 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let task = arguments.command.unwrap_or(Command::Serve).into_task()?;
+    if let Task::Provision(how) = &task {
+        let given = (arguments.config.as_deref(), arguments.data.as_deref());
+        return say_with(|terminal| provision::provision(how, given, &clock, terminal));
+    }
     let written = Written::load(arguments.config.as_deref(), arguments.data.as_deref())
         .map_err(|e| Failure::Usage(e.to_string()))?;
     let settings = written.alone().map_err(|e| Failure::Usage(e.to_string()))?;
-    let clock = Clock::system();
-    match arguments.command.unwrap_or(Command::Serve).into_task()? {
+    match task {
         Task::Serve => serve(written),
         Task::Restore(dir) => {
             say_with(|terminal| backup::restore(&dir, &settings, &clock, terminal))
         }
         Task::PanelDark => panel::dark(&settings),
+        Task::Provision(_) => Ok(()),
         Task::Operation(operation) => {
             say_with(|terminal| connect::run_written(&operation, &written, &clock, terminal))
         }

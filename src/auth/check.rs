@@ -2,10 +2,11 @@
 //!
 //! Pure: the store's rows come as arguments. A name that nobody has is checked against [`Subject::decoy`].
 
-use super::ScramParameters;
 use super::password::{AppPassword, Prepared};
 use super::verifier::{self, SaltedPassword};
+use super::{ScramParameters, crypt};
 use crate::mail::ids::{AccountId, DeviceId};
+use crate::mail::secret::Secret;
 use crate::store::types::{Credentials, SCRAM_ITERATIONS, Verifier};
 
 /// Whom credentials are checked against.
@@ -22,13 +23,16 @@ pub(super) struct Found {
     pub(super) account: AccountId,
     pub(super) device: Option<DeviceId>,
     pub(super) server_signature: Option<[u8; 32]>,
+    /// Whether it was a crypt(3) hash that matched.
+    pub(super) by_crypt: bool,
 }
 
-/// Whether Argon2id is used by any account of the store: then every failing password costs one run of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Argon2Use {
-    Somewhere,
-    Nowhere,
+/// The slow hashes that any account of the store uses: every failing password costs one run of each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SlowHashes {
+    pub(super) argon2: bool,
+    /// One of the crypt(3) hashes.
+    pub(super) crypt: Option<Secret<String>>,
 }
 
 impl From<Credentials> for Subject {
@@ -63,18 +67,32 @@ impl Subject {
         self.parameters
     }
 
+    /// The crypt(3) hash that the account's own password is kept as.
+    pub(super) fn crypt_hash(&self) -> Option<&Secret<String>> {
+        self.verifiers
+            .iter()
+            .find_map(|(_, verifier)| match verifier {
+                Verifier::Crypt(hash) => Some(hash),
+                Verifier::Scram { .. } | Verifier::Argon2id(_) => None,
+            })
+    }
+
     /// Whose password `typed` is.
-    pub(super) fn check_password(&self, typed: &str, argon2: Argon2Use) -> Option<Found> {
+    pub(super) fn check_password(&self, typed: &str, slow: &SlowHashes) -> Option<Found> {
         let typed_app = AppPassword::from_typed(typed).map(|app| app.prepared());
         if let Some(app) = &typed_app
             && let Some(found) = self.check_salted(app)
         {
             return Some(found);
         }
-        let password = Prepared::presented(typed).ok()?;
+        let Ok(password) = Prepared::presented(typed) else {
+            return self.check_crypt(typed, slow);
+        };
         let is_new = typed_app.is_none_or(|app| app.as_bytes() != password.as_bytes());
         let found = is_new.then(|| self.check_salted(&password)).flatten();
-        found.or_else(|| self.check_argon2(&password, argon2))
+        found
+            .or_else(|| self.check_argon2(&password, slow))
+            .or_else(|| self.check_crypt(typed, slow))
     }
 
     /// Whose SCRAM proof this is.
@@ -91,7 +109,12 @@ impl Subject {
                 matched = Some((*device, signature));
             }
         }
-        if self.verifiers.is_empty() {
+        let is_scram = |verifier: &Verifier| matches!(verifier, Verifier::Scram { .. });
+        if !self
+            .verifiers
+            .iter()
+            .any(|(_, verifier)| is_scram(verifier))
+        {
             // Against no key at all, so that a name that nobody has costs its hashes too.
             verifier::proof_matches(&[0; 32], auth_message, proof);
         }
@@ -108,16 +131,16 @@ impl Subject {
         self.found(*device, None)
     }
 
-    fn check_argon2(&self, password: &Prepared, argon2: Argon2Use) -> Option<Found> {
+    fn check_argon2(&self, password: &Prepared, slow: &SlowHashes) -> Option<Found> {
         let mut hashes = self
             .verifiers
             .iter()
             .filter_map(|(device, verifier)| match verifier {
                 Verifier::Argon2id(hash) => Some((*device, hash)),
-                Verifier::Scram { .. } => None,
+                Verifier::Scram { .. } | Verifier::Crypt(_) => None,
             });
         let Some((device, hash)) = hashes.next() else {
-            if argon2 == Argon2Use::Somewhere {
+            if slow.argon2 {
                 verifier::argon2id(password, &[0; verifier::ARGON2_SALT_BYTES]);
             }
             return None;
@@ -128,11 +151,26 @@ impl Subject {
         None
     }
 
+    fn check_crypt(&self, typed: &str, slow: &SlowHashes) -> Option<Found> {
+        let Some(hash) = self.crypt_hash() else {
+            if let Some(another) = &slow.crypt {
+                crypt::matches(typed, another.expose());
+            }
+            return None;
+        };
+        let found = crypt::matches(typed, hash.expose()).then(|| self.found(None, None));
+        found.flatten().map(|found| Found {
+            by_crypt: true,
+            ..found
+        })
+    }
+
     fn found(&self, device: Option<DeviceId>, server_signature: Option<[u8; 32]>) -> Option<Found> {
         self.account.map(|account| Found {
             account,
             device,
             server_signature,
+            by_crypt: false,
         })
     }
 }
@@ -142,6 +180,9 @@ mod tests {
     use super::*;
 
     const SALT: [u8; 16] = [3; 16];
+
+    /// Of "correct horse".
+    const CRYPT: &str = "$5$rounds=1200$abcdefghij$8LAVX6kKPCERLzy./cvMQnETyM/WppNKhjMqozmsKB3";
 
     fn parameters() -> ScramParameters {
         ScramParameters {
@@ -165,7 +206,7 @@ mod tests {
 
     /// `own`, the number of a device, or `-` for nobody.
     fn check(subject: &Subject, typed: &str) -> String {
-        match subject.check_password(typed, Argon2Use::Nowhere) {
+        match subject.check_password(typed, &SlowHashes::default()) {
             None => "-".to_owned(),
             Some(found) => found
                 .device
@@ -213,12 +254,30 @@ mod tests {
     }
 
     #[test]
+    fn crypt_beside_app_passwords() {
+        let phone = AppPassword::from_random(&[1; 16]);
+        let subject = subject(vec![
+            (None, Verifier::Crypt(Secret::new(CRYPT.to_owned()))),
+            (Some(DeviceId(1)), scram(&phone.prepared())),
+        ]);
+        assert_eq!(check(&subject, "correct horse"), "own");
+        assert_eq!(check(&subject, "incorrect horse"), "-");
+        assert_eq!(check(&subject, phone.expose()), "1");
+        let found = subject.check_password("correct horse", &SlowHashes::default());
+        assert!(found.is_some_and(|found| found.by_crypt));
+        let found = subject.check_password(phone.expose(), &SlowHashes::default());
+        assert!(found.is_some_and(|found| !found.by_crypt));
+        assert_eq!(subject.check_proof(b"message", &[0; 32]), None);
+    }
+
+    #[test]
     fn decoy_lets_nobody_in() {
         let decoy = Subject::decoy(SALT.to_vec());
-        assert_eq!(
-            decoy.check_password("correct horse", Argon2Use::Somewhere),
-            None
-        );
+        let slow = SlowHashes {
+            argon2: true,
+            crypt: Some(Secret::new(CRYPT.to_owned())),
+        };
+        assert_eq!(decoy.check_password("correct horse", &slow), None);
         assert_eq!(decoy.check_proof(b"message", &[0; 32]), None);
     }
 }

@@ -5,6 +5,7 @@
 //! are checked against a decoy whose salt is made from the name and a secret of the store, so that it stays the same.
 
 mod check;
+pub mod crypt;
 pub mod password;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,8 @@ use crate::mail::ids::{AccountId, DeviceId};
 use crate::mail::secret::Secret;
 use crate::store::types::{Device, Login, Pop3Delete, SCRAM_SALT_BYTES, Verifier};
 use crate::store::{self, Snapshot, Store};
-use check::{Argon2Use, Found, Subject};
+use check::{Found, SlowHashes, Subject};
+use crypt::CryptHash;
 use password::{APP_PASSWORD_BYTES, AppPassword, PasswordError, Prepared};
 use throttle::{Attempt, Throttle};
 use verifier::SaltedPassword;
@@ -38,6 +40,8 @@ pub struct Auth(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    /// How a password is kept that was a crypt(3) hash before.
+    hashing: Hashing,
     throttle: Mutex<Throttle>,
     decoy_key: Mutex<Option<Secret<[u8; 32]>>>,
 }
@@ -139,8 +143,14 @@ pub enum Error {
 impl Auth {
     /// A door to `store`.
     pub fn new(store: Store) -> Self {
+        Self::with_hashing(store, Hashing::default())
+    }
+
+    /// A door to `store` that keeps the passwords of others' hashes so when it first sees them.
+    pub fn with_hashing(store: Store, hashing: Hashing) -> Self {
         Self(Arc::new(Inner {
             store,
+            hashing,
             throttle: Mutex::default(),
             decoy_key: Mutex::default(),
         }))
@@ -208,12 +218,14 @@ impl Auth {
         hashing: Hashing,
     ) -> Result<(), Error> {
         let password = Prepared::chosen(password)?;
-        let verifier = match hashing {
-            Hashing::Scram => self.scram_verifier(id, &password)?,
-            Hashing::Argon2id => {
-                verifier::argon2id(&password, &random()?).ok_or(Error::Resources)?
-            }
-        };
+        let verifier = self.own_verifier(id, &password, hashing)?;
+        Ok(self.0.store.set_password(id, verifier)?)
+    }
+
+    /// Sets an account's own password by the hash of another system. SCRAM does not know the account until the first
+    /// login that shows the password.
+    pub fn set_crypt(&self, id: AccountId, hash: CryptHash) -> Result<(), Error> {
+        let verifier = Verifier::Crypt(hash.into_secret());
         Ok(self.0.store.set_password(id, verifier)?)
     }
 
@@ -234,6 +246,36 @@ impl Auth {
         Ok((device, password))
     }
 
+    fn own_verifier(
+        &self,
+        id: AccountId,
+        password: &Prepared,
+        hashing: Hashing,
+    ) -> Result<Verifier, Error> {
+        match hashing {
+            Hashing::Scram => self.scram_verifier(id, password),
+            Hashing::Argon2id => verifier::argon2id(password, &random()?).ok_or(Error::Resources),
+        }
+    }
+
+    /// Keeps a password that matched a crypt(3) hash as any other from now on. Failing, it is tried again at the next
+    /// login. One that SASLprep forbids stays as it is.
+    fn renew(&self, id: AccountId, subject: &Subject, typed: &str) {
+        let (Some(hash), Ok(password)) = (subject.crypt_hash(), Prepared::presented(typed)) else {
+            return;
+        };
+        let verifier = self.own_verifier(id, &password, self.0.hashing);
+        let kept =
+            verifier.and_then(|verifier| Ok(self.0.store.replace_crypt(id, hash, verifier)?));
+        match kept {
+            Ok(true) => {
+                tracing::info!(account = %id, "a password from outside is kept as any other now")
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(account = %id, %error, "a password stays a foreign hash"),
+        }
+    }
+
     fn scram_verifier(&self, id: AccountId, password: &Prepared) -> Result<Verifier, Error> {
         let credentials = self.0.store.snapshot()?.credentials(id)?;
         let subject = Subject::from(credentials.ok_or(store::Error::NotFound("account"))?);
@@ -241,9 +283,15 @@ impl Auth {
     }
 
     fn check(&self, request: &Request) -> store::Result<Option<Found>> {
-        let (subject, argon2) = self.subject(request.login())?;
+        let (subject, slow) = self.subject(request.login())?;
         Ok(match request {
-            Request::Password { password, .. } => subject.check_password(password.expose(), argon2),
+            Request::Password { password, .. } => {
+                let found = subject.check_password(password.expose(), &slow);
+                if let Some(found) = found.filter(|found| found.by_crypt) {
+                    self.renew(found.account, &subject, password.expose());
+                }
+                found
+            }
             Request::Scram {
                 auth_message,
                 proof,
@@ -253,10 +301,10 @@ impl Auth {
     }
 
     /// The account of that login name, or a decoy. Both are worked out always, so that both take the same time.
-    fn subject(&self, login: &str) -> store::Result<(Subject, Argon2Use)> {
+    fn subject(&self, login: &str) -> store::Result<(Subject, SlowHashes)> {
         let decoy = Subject::decoy(self.decoy_salt(login)?);
         let snapshot = self.0.store.snapshot()?;
-        let argon2 = argon2_use(&snapshot)?;
+        let slow = slow_hashes(&snapshot)?;
         let account = match lookup_key(login) {
             Some(key) => snapshot.account_by_key(&key)?,
             None => None,
@@ -265,7 +313,7 @@ impl Auth {
             Some(account) => snapshot.credentials(account.id)?,
             None => None,
         };
-        Ok((credentials.map_or(decoy, Subject::from), argon2))
+        Ok((credentials.map_or(decoy, Subject::from), slow))
     }
 
     fn decoy_salt(&self, login: &str) -> store::Result<Vec<u8>> {
@@ -339,15 +387,19 @@ fn lookup_key(login: &str) -> Option<String> {
     Some(address.lookup_key())
 }
 
-fn argon2_use(snapshot: &Snapshot) -> store::Result<Argon2Use> {
+fn slow_hashes(snapshot: &Snapshot) -> store::Result<SlowHashes> {
+    let mut slow = SlowHashes::default();
     for account in snapshot.accounts()? {
         let credentials = snapshot.credentials(account.id)?;
-        let mut verifiers = credentials.into_iter().flat_map(|found| found.verifiers);
-        if verifiers.any(|(_, verifier)| matches!(verifier, Verifier::Argon2id(_))) {
-            return Ok(Argon2Use::Somewhere);
+        for (_, verifier) in credentials.into_iter().flat_map(|found| found.verifiers) {
+            match verifier {
+                Verifier::Argon2id(_) => slow.argon2 = true,
+                Verifier::Crypt(hash) => slow.crypt = Some(hash),
+                Verifier::Scram { .. } => {}
+            }
         }
     }
-    Ok(Argon2Use::Nowhere)
+    Ok(slow)
 }
 
 /// Makes a password for an account whose owner chose none: as hard to guess as an app password.

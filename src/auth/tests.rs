@@ -83,6 +83,78 @@ fn passwords_of_both_kinds() {
     }
 }
 
+/// Of "correct horse", by libxcrypt.
+const CRYPT: &str = "$y$j9T$abcdefghijklmnop$0Hi8KsZH/hAMRN9Bam6ce3nmi5QAIz3R/KeaXG/c7p9";
+
+fn own_verifier(house: &House) -> Verifier {
+    let snapshot = house.store.snapshot().unwrap();
+    let credentials = snapshot.credentials(house.account).unwrap().unwrap();
+    let own = credentials
+        .verifiers
+        .into_iter()
+        .find(|(device, _)| device.is_none());
+    own.unwrap().1
+}
+
+#[test]
+fn a_foreign_hash_is_replaced_at_the_first_login() {
+    let house = House::new(Hashing::Scram);
+    let before = house.auth.scram_parameters("anna@example.com").unwrap();
+    let hash = CryptHash::parse(CRYPT).unwrap();
+    house.auth.set_crypt(house.account, hash.clone()).unwrap();
+    assert_eq!(
+        house.auth.scram_parameters("anna@example.com").unwrap(),
+        before
+    );
+    assert_eq!(
+        house.verify("anna@example.com", "incorrect horse"),
+        "Denied"
+    );
+    assert_eq!(
+        house.verify("nobody@example.com", "correct horse"),
+        "Denied"
+    );
+    assert!(matches!(own_verifier(&house), Verifier::Crypt(_)));
+    assert_eq!(
+        house.verify("anna@example.com", "correct horse"),
+        "granted None"
+    );
+    assert!(matches!(own_verifier(&house), Verifier::Scram { .. }));
+    assert_eq!(
+        house.verify("anna@example.com", "correct horse"),
+        "granted None"
+    );
+    assert_eq!(
+        house.verify("anna@example.com", "incorrect horse"),
+        "Denied"
+    );
+    // A password that was set meanwhile is not undone.
+    let stale = hash.into_secret();
+    let kept = own_verifier(&house);
+    assert_eq!(
+        house.store.replace_crypt(house.account, &stale, kept),
+        Ok(false)
+    );
+}
+
+#[test]
+fn a_foreign_hash_becomes_what_the_settings_want() {
+    let house = House::new(Hashing::Scram);
+    let auth = Auth::with_hashing(house.store.clone(), Hashing::Argon2id);
+    auth.set_crypt(house.account, CryptHash::parse(CRYPT).unwrap())
+        .unwrap();
+    let outcome = auth.verify(
+        &request("anna@example.com", "correct horse"),
+        house.clock.now(),
+    );
+    assert!(matches!(outcome, Outcome::Granted(_)));
+    assert!(matches!(own_verifier(&house), Verifier::Argon2id(_)));
+    assert_eq!(
+        house.verify("anna@example.com", "correct horse"),
+        "granted None"
+    );
+}
+
 #[test]
 fn a_new_password_leaves_app_passwords_good() {
     let house = House::new(Hashing::Scram);

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::operation::{Format, Password};
 use super::output::{bytes_in_words, table};
 use super::{Context, Failure, Output, Result, account_at, parse_address};
+use crate::auth::crypt::CryptHash;
 use crate::config::parse_bytes;
 use crate::mail::address::{Address, Domain};
 use crate::manage::account::Chosen;
@@ -26,6 +27,8 @@ pub struct Add {
     pub quota: Option<String>,
     /// The password; one is made and shown if absent.
     pub password: Option<Password>,
+    /// In its place, a hash of it by another system.
+    pub password_hash: Option<Password>,
 }
 
 pub(super) fn add(add: &Add, context: &Context, output: &mut dyn Output) -> Result<()> {
@@ -41,22 +44,32 @@ pub(super) fn add(add: &Add, context: &Context, output: &mut dyn Output) -> Resu
         }
     };
     let quota_bytes = add.quota.as_deref().map(size).transpose()?.flatten();
-    let chosen = chosen(add.password.as_ref())?;
     let new = NewAccount {
         address,
         owner: add.owner,
         language,
         quota_bytes,
     };
-    let account = context.office().add(&new, &chosen, context.clock.now())?;
+    let Some(Password(hash)) = &add.password_hash else {
+        let chosen = chosen(add.password.as_ref())?;
+        let account = context.office().add(&new, &chosen, context.clock.now())?;
+        added(&account, context, output)?;
+        return tell(&chosen, output);
+    };
+    let hash = CryptHash::parse(hash.expose()).map_err(|e| Failure::Usage(e.to_string()))?;
+    let now = context.clock.now();
+    let account = context.office().add_with_hash(&new, hash, now)?;
+    added(&account, context, output)
+}
+
+fn added(account: &Account, context: &Context, output: &mut dyn Output) -> Result<()> {
     let role = if account.owner {
         ", owner of the box"
     } else {
         ""
     };
     output.line(&format!("added {}{role}", account.address))?;
-    end_setup(context)?;
-    tell(&chosen, output)
+    end_setup(context)
 }
 
 /// With its first account the box is no longer open to whoever comes first.

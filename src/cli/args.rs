@@ -10,7 +10,7 @@ use super::export::Kind;
 use super::import::Source;
 use super::operation::{Format, Operation, Password};
 use super::queue::{Deed, Which};
-use super::{Failure, Result, backup, dns, room};
+use super::{Failure, Result, backup, dns, provision, room};
 use crate::mail::secret::Secret;
 
 /// Longest password taken from standard input, in bytes, its line end included.
@@ -118,6 +118,8 @@ pub enum Command {
     /// The status LED and its button
     #[command(subcommand)]
     Panel(PanelCommand),
+    /// Have what was put on the card take effect: for the system, before it starts the server
+    Provision(provision::Arguments),
 }
 
 /// What the arguments ask for.
@@ -129,6 +131,8 @@ pub enum Task {
     Restore(PathBuf),
     /// Make the LED dark, without a daemon.
     PanelDark,
+    /// Have what was put on the card take effect.
+    Provision(provision::Arguments),
     /// An operation on the store, wherever that is open.
     Operation(Operation),
 }
@@ -168,6 +172,9 @@ pub enum AccountCommand {
         #[command(flatten)]
         #[doc(hidden)]
         password: PasswordSource,
+        /// Read a crypt(3) hash of the password instead: yescrypt ($y$) or SHA-crypt ($5$, $6$)
+        #[arg(long, conflicts_with = "password_stdin")]
+        password_hash_stdin: bool,
     },
     /// List the accounts
     List(Listing),
@@ -336,28 +343,29 @@ impl Listing {
 }
 
 impl PasswordSource {
-    /// The password, without the one line end that a shell puts behind it.
     fn read(&self) -> Result<Option<Password>> {
-        if !self.password_stdin {
-            return Ok(None);
-        }
-        let mut text = String::new();
-        std::io::stdin()
-            .take(STDIN_BYTES_MAX)
-            .read_to_string(&mut text)?;
-        if text.ends_with('\n') {
-            text.pop();
-            if text.ends_with('\r') {
-                text.pop();
-            }
-        }
-        if text.is_empty() {
-            return Err(Failure::Usage(
-                "standard input holds no password".to_owned(),
-            ));
-        }
-        Ok(Some(Password(Secret::new(text))))
+        self.password_stdin.then(read_secret).transpose()
     }
+}
+
+/// A secret from standard input, without the one line end that a shell puts behind it.
+fn read_secret() -> Result<Password> {
+    let mut text = String::new();
+    std::io::stdin()
+        .take(STDIN_BYTES_MAX)
+        .read_to_string(&mut text)?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    if text.is_empty() {
+        return Err(Failure::Usage(
+            "standard input holds no password".to_owned(),
+        ));
+    }
+    Ok(Password(Secret::new(text)))
 }
 
 impl Command {
@@ -367,6 +375,7 @@ impl Command {
             Self::Serve => return Ok(Task::Serve),
             Self::Restore { dir } => return Ok(Task::Restore(dir)),
             Self::Panel(PanelCommand::Dark) => return Ok(Task::PanelDark),
+            Self::Provision(arguments) => return Ok(Task::Provision(arguments)),
             Self::Panel(PanelCommand::Watch) => Operation::PanelWatch,
             Self::Panel(PanelCommand::Press { hold }) => {
                 Operation::PanelPress { hold_seconds: hold }
@@ -450,14 +459,17 @@ impl AccountCommand {
                 language,
                 quota,
                 password,
+                password_hash_stdin,
             } => {
                 let password = password.read()?;
+                let password_hash = password_hash_stdin.then(read_secret).transpose()?;
                 Operation::AccountAdd(Add {
                     address,
                     owner,
                     language,
                     quota,
                     password,
+                    password_hash,
                 })
             }
             Self::List(listing) => Operation::AccountList(listing.format()),

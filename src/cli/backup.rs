@@ -8,12 +8,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::connect::{become_owner, store_options};
+use super::connect::store_options;
 use super::output::bytes_in_words;
 use super::{Context, Failure, Output, Result};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::manage::backup::{self, TLS};
+use crate::manage::owner::become_owner;
 use crate::net::control;
 use crate::store::Store;
 
@@ -61,7 +62,7 @@ pub fn restore(
     clock: &Clock,
     output: &mut dyn Output,
 ) -> Result<()> {
-    become_owner(&settings.data)?;
+    become_owner(&settings.data).map_err(|e| Failure::failed(e.to_string()))?;
     let data = settings.data.display();
     if control::connect(&settings.data)?.is_some() {
         return Err(Failure::failed(format!(

@@ -4,7 +4,6 @@
 //! that it is over. [`handler`] is the daemon's end of it.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Duration;
 
 use super::{Context, Failure, Frame, Operation, Output, Progress, Result, execute};
@@ -14,6 +13,7 @@ use crate::config::Settings;
 use crate::config::stored::Written;
 use crate::delivery::route::Router;
 use crate::maillog::Tally;
+use crate::manage::owner::become_owner;
 use crate::manage::settings::in_force;
 use crate::net::control::{self, Connection, Handler, Replies};
 use crate::queue::desk::{self, Desk};
@@ -55,7 +55,7 @@ fn run_with(
     clock: &Clock,
     output: &mut dyn Output,
 ) -> Result<()> {
-    become_owner(&settings.data)?;
+    become_owner(&settings.data).map_err(|e| Failure::failed(e.to_string()))?;
     let daemon = control::connect(&settings.data);
     let place = |e| {
         Failure::failed(format!(
@@ -227,7 +227,7 @@ fn open(
     clippy::disallowed_methods,
     reason = "a command waits for another process, which tells nobody"
 )]
-fn open_waiting(settings: &Settings, clock: &Clock) -> Result<Store> {
+pub(super) fn open_waiting(settings: &Settings, clock: &Clock) -> Result<Store> {
     let until = clock.now().mono + STORE_LOCK_WAIT;
     loop {
         match Store::open(&settings.data, &store_options(settings), clock.now()) {
@@ -241,29 +241,4 @@ fn open_waiting(settings: &Settings, clock: &Clock) -> Result<Store> {
             Ok(store) => return Ok(store),
         }
     }
-}
-
-/// As root, becomes the owner of the data directory, so that no file in it ends up belonging to root.
-pub(super) fn become_owner(data: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let Ok(metadata) = std::fs::metadata(data) else {
-        return Ok(());
-    };
-    if metadata.uid() == 0 {
-        return Ok(());
-    }
-    let failed = |e: rustix::io::Errno| {
-        Failure::failed(format!(
-            "cannot become the owner of {}: {e}",
-            data.display()
-        ))
-    };
-    let gid = rustix::process::Gid::from_raw(metadata.gid());
-    let uid = rustix::process::Uid::from_raw(metadata.uid());
-    rustix::thread::set_thread_groups(&[]).map_err(failed)?;
-    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(failed)?;
-    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(failed)
 }

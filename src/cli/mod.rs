@@ -20,6 +20,7 @@ mod device;
 pub mod dns;
 pub mod export;
 pub mod import;
+pub mod provision;
 pub mod room;
 mod status;
 

@@ -2,6 +2,7 @@
 //!
 //! An account that has been made without a password lets nobody in, so that a crash between the two steps does no harm.
 
+use crate::auth::crypt::CryptHash;
 use crate::auth::password::{PasswordError, Prepared};
 use crate::auth::{self, Auth, Hashing};
 use crate::clock::Now;
@@ -68,6 +69,14 @@ impl Chosen {
     }
 }
 
+/// How the settings want passwords to be kept.
+pub fn hashing(settings: &Settings) -> Hashing {
+    match settings.auth.password_storage {
+        PasswordStorage::Scram => Hashing::Scram,
+        PasswordStorage::Argon2id => Hashing::Argon2id,
+    }
+}
+
 /// What accounts are made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Office<'a> {
@@ -89,12 +98,18 @@ impl Office<'_> {
         Ok(account)
     }
 
+    /// Makes an account whose password another system has hashed. The first one owns the box whatever `new` says.
+    pub fn add_with_hash(self, new: &NewAccount, hash: CryptHash, now: Now) -> Result<Account> {
+        self.is_here(&new.address)?;
+        self.is_free(&new.address)?;
+        let account = self.store.add_account(new, now)?;
+        self.auth.set_crypt(account.id, hash)?;
+        Ok(account)
+    }
+
     /// Sets an account's own password. Blocks while it hashes.
     pub fn set_password(self, id: AccountId, secret: &Secret<String>) -> Result<()> {
-        let hashing = match self.settings.auth.password_storage {
-            PasswordStorage::Scram => Hashing::Scram,
-            PasswordStorage::Argon2id => Hashing::Argon2id,
-        };
+        let hashing = hashing(self.settings);
         Ok(self.auth.set_password(id, secret.expose(), hashing)?)
     }
 

@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod checked;
 pub mod device;
 pub mod domain;
+pub mod owner;
 pub mod room;
 pub mod settings;
 pub mod survey;

@@ -119,6 +119,7 @@ impl AccountRow {
 
 const VERIFIER_SCRAM: u8 = 1;
 const VERIFIER_ARGON2ID: u8 = 2;
+const VERIFIER_CRYPT: u8 = 3;
 
 pub(super) fn pack_verifier(row: &mut Packer, verifier: &Verifier) {
     match verifier {
@@ -130,6 +131,7 @@ pub(super) fn pack_verifier(row: &mut Packer, verifier: &Verifier) {
             .raw(stored_key)
             .raw(server_key.expose()),
         Verifier::Argon2id(phc) => row.byte(VERIFIER_ARGON2ID).text(phc.expose()),
+        Verifier::Crypt(hash) => row.byte(VERIFIER_CRYPT).text(hash.expose()),
     };
 }
 
@@ -140,6 +142,7 @@ pub(super) fn unpack_verifier(row: &mut Unpacker<'_>) -> Result<Verifier> {
             server_key: Secret::new(row.array()?),
         }),
         VERIFIER_ARGON2ID => Ok(Verifier::Argon2id(Secret::new(row.text()?.to_owned()))),
+        VERIFIER_CRYPT => Ok(Verifier::Crypt(Secret::new(row.text()?.to_owned()))),
         _ => Err(row.damaged()),
     }
 }
@@ -237,6 +240,16 @@ fn set_password(tx: &mut Tx<'_>, id: AccountId, verifier: &Verifier) -> Result<(
     change(tx, id, |row| row.verifier = Some(verifier.clone()))?;
     tx.announce(id, Change::Account);
     Ok(())
+}
+
+/// Whether `hash` was the account's verifier, and has been replaced.
+fn replace_crypt(tx: &mut Tx<'_>, id: AccountId, hash: &str, verifier: &Verifier) -> Result<bool> {
+    let row = AccountRow::load(tx, id)?;
+    let is_kept = matches!(&row.verifier, Some(Verifier::Crypt(kept)) if kept.expose() == hash);
+    if is_kept {
+        set_password(tx, id, verifier)?;
+    }
+    Ok(is_kept)
 }
 
 /// All accounts, by identifier.
@@ -342,6 +355,18 @@ impl Store {
     /// its life, so that its app passwords stay good; make `verifier` from those in [`Snapshot::credentials`].
     pub fn set_password(&self, id: AccountId, verifier: Verifier) -> Result<()> {
         self.0.commit(move |tx| set_password(tx, id, &verifier))
+    }
+
+    /// Sets the account's own password if it is still kept as the crypt(3) hash `hash`, and says whether it was.
+    pub fn replace_crypt(
+        &self,
+        id: AccountId,
+        hash: &Secret<String>,
+        verifier: Verifier,
+    ) -> Result<bool> {
+        let hash = hash.clone();
+        self.0
+            .commit(move |tx| replace_crypt(tx, id, hash.expose(), &verifier))
     }
 
     /// Sets the language of mail that the box writes to the account.

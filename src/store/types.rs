@@ -147,6 +147,8 @@ pub enum Verifier {
     },
     /// An Argon2id PHC string.
     Argon2id(Secret<String>),
+    /// A crypt(3) hash that another system made, until its password is first seen.
+    Crypt(Secret<String>),
 }
 
 /// Length of the salt that an account is given, in bytes.

@@ -127,6 +127,7 @@ async fn fill(settings: &Settings, scratch: &Path) {
         language: None,
         quota: None,
         password: None,
+        password_hash: None,
     };
     done(settings, Operation::AccountAdd(add)).await;
     let mbox = scratch.join("mbox");

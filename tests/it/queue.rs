@@ -31,6 +31,7 @@ async fn prepare(dir: &Path) -> Settings {
         language: None,
         quota: None,
         password: None,
+        password_hash: None,
     };
     command(&settings, Operation::AccountAdd(add)).await;
     spool(&settings, 3).await;

@@ -37,6 +37,7 @@ async fn fill_trash(settings: &Settings, dir: &Path) {
         language: None,
         quota: None,
         password: None,
+        password_hash: None,
     };
     command(settings, Operation::AccountAdd(add)).await;
     let import = Operation::Import {

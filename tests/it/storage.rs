@@ -108,6 +108,7 @@ async fn add(settings: &Settings, name: &str, language: &str, quota: &str) {
         language: Some(language.to_owned()),
         quota: Some(quota.to_owned()),
         password: Some(Password(Secret::new(PASSWORD.to_owned()))),
+        password_hash: None,
     };
     command(settings, Operation::AccountAdd(add)).await;
 }

@@ -240,8 +240,8 @@ fn same(left: &Verifier, right: &Verifier) -> bool {
                 stored_key: right, ..
             },
         ) => left == right,
-        (Verifier::Argon2id(left), Verifier::Argon2id(right)) => left.expose() == right.expose(),
-        (Verifier::Scram { .. }, Verifier::Argon2id(_))
-        | (Verifier::Argon2id(_), Verifier::Scram { .. }) => false,
+        (Verifier::Argon2id(left), Verifier::Argon2id(right))
+        | (Verifier::Crypt(left), Verifier::Crypt(right)) => left.expose() == right.expose(),
+        (Verifier::Scram { .. } | Verifier::Argon2id(_) | Verifier::Crypt(_), _) => false,
     }
 }

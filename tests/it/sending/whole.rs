@@ -54,6 +54,7 @@ async fn start(domain: &str, account: &str, port: u16, zone: &str) -> House {
         language: Some("en".to_owned()),
         quota: None,
         password: Some(Password(Secret::new(PASSWORD.to_owned()))),
+        password_hash: None,
     };
     command(&settings, Operation::AccountAdd(add)).await;
     House {

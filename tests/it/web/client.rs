@@ -142,6 +142,7 @@ pub(crate) async fn add(settings: &Settings, address: &str) {
         language: None,
         quota: None,
         password: Some(Password(Secret::new(PASSWORD.to_owned()))),
+        password_hash: None,
     });
     app::command(settings, add).await;
 }

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heimpost-image"
@@ -26,6 +27,7 @@ MODULES = ["virtio_mmio", "virtio_net", "gpio_sim"]
 COMPONENTS = "main non-free-firmware"
 SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 APT_SECONDS = 300
+LISTS_SERVE_SECONDS = 3600
 
 APT_CONF = """Dir "{home}";
 Dir::State "{home}/state";
@@ -76,7 +78,18 @@ class Suite:
         (self.home / "status").touch()
         (self.home / "apt.conf").write_text(APT_CONF.format(home=self.home))
         (self.home / "sources.list").write_text("\n".join(sources(name)) + "\n")
-        self.fresh = self._apt("apt-get", "-q", "update", "--error-on=any", check=False).returncode == 0
+        self.fresh = self._lists_are_new() or self._read_lists()
+
+    def _lists_are_new(self):
+        stamp = self.home / "lists-read"
+        same = stamp.exists() and stamp.read_text() == (self.home / "sources.list").read_text()
+        return same and time.time() - stamp.stat().st_mtime < LISTS_SERVE_SECONDS
+
+    def _read_lists(self):
+        done = self._apt("apt-get", "-q", "update", "--error-on=any", check=False)
+        if done.returncode == 0:
+            (self.home / "lists-read").write_text((self.home / "sources.list").read_text())
+        return done.returncode == 0
 
     def _apt(self, *command, cwd=None, check=True):
         env = dict(os.environ, APT_CONFIG=str(self.home / "apt.conf"), LC_ALL="C.UTF-8")

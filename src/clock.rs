@@ -1,13 +1,24 @@
 //! The only reader of time.
 //!
 //! Everything else takes a [`Now`] as an argument, so that tests run days in microseconds. A Raspberry Pi has no
-//! battery-backed clock and boots at 1970: wall time is therefore an `Option`, and code says what happens without it.
+//! battery-backed clock and boots at 1970, or where it was switched off: wall time is therefore an `Option`, and code says
+//! what happens without it. What breaks by a clock that is merely old asks for [`Clock::trusted`], and waits.
 //! Deadlines within a run use [`Mono`]; dates that survive a restart use [`Wall`].
 
 use std::ops::Add;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long a clock that no time server has confirmed is waited for; from then on it is taken as it is.
+pub const CONFIRMED_WITHIN: Duration = Duration::from_mins(10);
+
+/// There while systemd's time service runs.
+const TIME_SERVICE: &str = "/run/systemd/timesync";
+
+/// Made there once a time server has set or confirmed the clock since the machine started.
+const CONFIRMED: &str = "synchronized";
 
 /// Monotonic time: the span since this process (or a test) began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +69,17 @@ impl Now {
     }
 }
 
+/// What the machine's time service says about the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    /// There is none that we know of; whoever keeps the clock is trusted.
+    None,
+    /// No time server has been reached since the machine started; the clock may be as old as its last moment.
+    Asking,
+    /// The clock is right.
+    Confirmed,
+}
+
 /// Reads the system's clocks, or a test's hand-driven ones.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
@@ -72,6 +94,7 @@ enum Source {
 struct VirtualTime {
     mono_millis: AtomicU64,
     wall_seconds: AtomicI64,
+    is_confirmed: AtomicBool,
 }
 
 impl Clock {
@@ -86,12 +109,29 @@ impl Clock {
         })
     }
 
-    /// A clock that stands still until [`Clock::advance`] moves it, first showing `wall`.
+    /// A clock that stands still until [`Clock::advance`] moves it, first showing `wall`, which is right.
     pub fn virtual_at(wall: Wall) -> Self {
         Self(Source::Virtual(Arc::new(VirtualTime {
             mono_millis: AtomicU64::new(0),
             wall_seconds: AtomicI64::new(wall.0),
+            is_confirmed: AtomicBool::new(true),
         })))
+    }
+
+    /// As [`Clock::virtual_at`], where no time server has been reached until [`Clock::confirm`].
+    pub fn unconfirmed_at(wall: Wall) -> Self {
+        let clock = Self::virtual_at(wall);
+        if let Source::Virtual(time) = &clock.0 {
+            time.is_confirmed.store(false, Ordering::SeqCst);
+        }
+        clock
+    }
+
+    /// A time server has been reached, for a virtual clock.
+    pub fn confirm(&self) {
+        if let Source::Virtual(time) = &self.0 {
+            time.is_confirmed.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Moves a virtual clock forward by whole milliseconds; the system's clock is left alone.
@@ -126,6 +166,42 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// Whether the wall clock is as right as it will get: confirmed by a time server, kept by something else than
+    /// systemd's time service, or not confirmed for [`CONFIRMED_WITHIN`]. It may not be set even so.
+    pub fn is_settled(&self) -> bool {
+        let service = match &self.0 {
+            Source::System { .. } => service_in(Path::new(TIME_SERVICE)),
+            Source::Virtual(time) if time.is_confirmed.load(Ordering::SeqCst) => Service::Confirmed,
+            Source::Virtual(_) => Service::Asking,
+        };
+        is_settled(service, self.now().mono)
+    }
+
+    /// The wall time for what an old clock does harm to, such as asking for certificates and checking those of others.
+    /// Mail comes in without it.
+    pub fn trusted(&self) -> Option<Wall> {
+        self.now().wall.filter(|_| self.is_settled())
+    }
+}
+
+fn is_settled(service: Service, running: Mono) -> bool {
+    match service {
+        Service::None | Service::Confirmed => true,
+        Service::Asking => running.0 >= CONFIRMED_WITHIN,
+    }
+}
+
+fn service_in(directory: &Path) -> Service {
+    if directory.join(CONFIRMED).exists() {
+        Service::Confirmed
+    } else if directory.is_dir() {
+        Service::Asking
+    } else {
+        Service::None
+    }
+}
+
 fn wall_if_set(time: SystemTime) -> Option<Wall> {
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let wall = Wall(i64::try_from(seconds).ok()?);
@@ -151,5 +227,35 @@ mod tests {
         let now = clock.now();
         assert_eq!(now.mono, Mono(Duration::from_millis(1200)));
         assert_eq!(now.wall, Some(Wall(1_800_000_001)));
+    }
+
+    #[test]
+    fn a_clock_that_no_time_server_confirmed_is_waited_for_but_not_for_ever() {
+        let clock = Clock::unconfirmed_at(Wall(1_800_000_000));
+        assert_eq!(clock.trusted(), None);
+        assert!(clock.now().wall.is_some(), "mail comes in with it");
+        clock.advance(
+            CONFIRMED_WITHIN
+                .checked_sub(Duration::from_secs(1))
+                .unwrap(),
+        );
+        assert_eq!(clock.trusted(), None);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(clock.trusted(), Some(Wall(1_800_000_600)));
+
+        let clock = Clock::unconfirmed_at(Wall(1_800_000_000));
+        clock.confirm();
+        assert_eq!(clock.trusted(), Some(Wall(1_800_000_000)));
+    }
+
+    #[test]
+    fn the_time_service_says_so_by_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = dir.path().join("timesync");
+        assert_eq!(service_in(&service), Service::None);
+        std::fs::create_dir(&service).unwrap();
+        assert_eq!(service_in(&service), Service::Asking);
+        std::fs::write(service.join("synchronized"), "").unwrap();
+        assert_eq!(service_in(&service), Service::Confirmed);
     }
 }

@@ -8,7 +8,10 @@ use heimpost::app::{self, Address};
 use heimpost::cli::args::{Arguments, Command, Task};
 use heimpost::cli::{Failure, Output, Progress, backup, connect, panel, provision};
 use heimpost::clock::Clock;
+use heimpost::config::Settings;
 use heimpost::config::stored::Written;
+use heimpost::room::programs::helper;
+use heimpost::room::programs::{Limits, Rules};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -41,14 +44,32 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Task::PanelDark => panel::dark(&settings),
         Task::Provision(_) => Ok(()),
+        Task::RunPrograms => run_programs(&settings, &clock),
         Task::Operation(operation) => {
             say_with(|terminal| connect::run_written(&operation, &written, &clock, terminal))
         }
     }
 }
 
+/// Runs the owner's programs for a daemon at the other end of standard input and output.
+fn run_programs(settings: &Settings, clock: &Clock) -> Result<(), Failure> {
+    log();
+    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let (rules, limits) = (Rules::of_process(), Limits::default());
+    helper::serve(&settings.room.hooks, input, output, (&rules, limits), clock)?;
+    Ok(())
+}
+
 /// Runs the daemon until a signal stops it.
 fn serve(written: Written) -> Result<(), Failure> {
+    log();
+    app::run(written, connect::handler, say_ready)
+        .map(|_| ())
+        .map_err(|e| Failure::Failed(e.to_string()))
+}
+
+/// Has the log go to standard error.
+fn log() {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .with_env_var("HEIMPOST_LOG")
@@ -58,9 +79,6 @@ fn serve(written: Written) -> Result<(), Failure> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    app::run(written, connect::handler, say_ready)
-        .map(|_| ())
-        .map_err(|e| Failure::Failed(e.to_string()))
 }
 
 fn say_ready(addresses: &[Address]) {

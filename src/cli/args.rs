@@ -120,6 +120,9 @@ pub enum Command {
     Panel(PanelCommand),
     /// Have what was put on the card take effect: for the system, before it starts the server
     Provision(provision::Arguments),
+    /// Run the owner's programs for a daemon that asks on standard input; for the service manager
+    #[command(hide = true)]
+    RunPrograms,
 }
 
 /// What the arguments ask for.
@@ -133,6 +136,8 @@ pub enum Task {
     PanelDark,
     /// Have what was put on the card take effect.
     Provision(provision::Arguments),
+    /// Run the owner's programs for a daemon.
+    RunPrograms,
     /// An operation on the store, wherever that is open.
     Operation(Operation),
 }
@@ -376,6 +381,7 @@ impl Command {
             Self::Restore { dir } => return Ok(Task::Restore(dir)),
             Self::Panel(PanelCommand::Dark) => return Ok(Task::PanelDark),
             Self::Provision(arguments) => return Ok(Task::Provision(arguments)),
+            Self::RunPrograms => return Ok(Task::RunPrograms),
             Self::Panel(PanelCommand::Watch) => Operation::PanelWatch,
             Self::Panel(PanelCommand::Press { hold }) => {
                 Operation::PanelPress { hold_seconds: hold }

@@ -1,7 +1,10 @@
 //! Making room as the settings have it.
 
+use std::path::PathBuf;
+
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::room::programs::helper::SOCKET;
 use crate::room::{Hook, Policy};
 use crate::store::Store;
 
@@ -18,6 +21,7 @@ pub fn hook(store: &Store, settings: &Settings, clock: &Clock) -> Hook {
             time_zone: settings.time_zone.clone(),
         },
         programs: settings.room.hooks.clone(),
+        helper: PathBuf::from(SOCKET),
         domain: domain.unwrap_or(&settings.hostname).clone(),
         clock: clock.clone(),
     }

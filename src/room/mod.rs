@@ -26,7 +26,7 @@ use crate::store::aside::undo::{Outcome, Undone};
 use crate::store::types::{Account, Usage};
 use crate::store::{Error, Result, Store};
 use plan::{Action, Item};
-use programs::{Limits, Report, Rules};
+use programs::Report;
 
 /// Largest mailboxes of an account that a receipt names.
 const LARGEST_MAX: usize = 3;
@@ -55,6 +55,8 @@ pub struct Hook {
     pub policy: Policy,
     /// Directory of the owner's programs.
     pub programs: PathBuf,
+    /// Socket of the helper that runs them for a daemon that may not.
+    pub helper: PathBuf,
     /// Domain that the receipt comes from.
     pub domain: Domain,
     /// Tells how long programs took.
@@ -258,15 +260,8 @@ fn largest(store: &Store) -> Result<Vec<Largest>> {
 fn run_programs(hook: &Hook, receipt: &Receipt, now: Now) -> Result<Report> {
     let house = space::house(&hook.store, now)?;
     let state = state::document(&house, receipt, now);
-    let rules = Rules::of_process();
-    let limits = Limits::default();
-    Ok(programs::run_all(
-        &hook.programs,
-        &state,
-        &rules,
-        limits,
-        &hook.clock,
-    ))
+    let (dir, helper) = (&hook.programs, &hook.helper);
+    Ok(programs::run_by_whom_may(dir, &state, helper, &hook.clock))
 }
 
 /// Writes the receipt to the owner, if there is one.

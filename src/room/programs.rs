@@ -2,16 +2,20 @@
 //!
 //! Whoever could write such a file could do what the program's user can, so a file counts only if it and its directory
 //! belong to root or to the daemon's own user and nobody else can write them. A daemon that runs as root starts them as
-//! [`HOOK_USER`], never as root. Each gets the state of the house as JSON on standard input, an environment of its own,
+//! [`HOOK_USER`], never as root; one that does not has a helper do it (`helper`), if there is one. Each gets the state of the house as JSON on standard input, an environment of its own,
 //! its own process group and a time limit; what it says goes to the log. No shell, and nothing of it outlives it.
 
+pub mod helper;
 mod run;
 
 use std::fs::{self, Metadata};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::maillog;
@@ -87,6 +91,7 @@ impl Rules {
     fn of(user: u32, passwd: &str) -> Self {
         let (owners, run_as) = match hook_user(passwd) {
             Some(hook) if user == ROOT => (vec![ROOT], Ok(hook)),
+            Some(RunAs::User { uid, .. }) if user == uid => (vec![ROOT], Ok(RunAs::Caller)),
             Some(_) => {
                 let why = format!("only root can start it as {HOOK_USER}");
                 (vec![ROOT], Err(why))
@@ -113,7 +118,8 @@ fn hook_user(passwd: &str) -> Option<RunAs> {
 }
 
 /// How a program ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum End {
     /// By itself, with this exit status.
     Exited(i32),
@@ -126,7 +132,7 @@ pub enum End {
 }
 
 /// A program that was to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ran {
     /// Its file's name.
     pub name: String,
@@ -145,25 +151,95 @@ pub struct Report {
     pub skipped: Vec<(String, String)>,
 }
 
+/// What became of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Told {
+    /// It was to run, and how that went.
+    Ran {
+        /// The program.
+        #[serde(flatten)]
+        ran: Ran,
+        /// For how long.
+        took: Duration,
+    },
+    /// It did not count.
+    Skipped {
+        /// Its name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+}
+
 impl Report {
     fn skip(&mut self, name: String, why: String) {
         maillog::program_skipped(&name, &why);
         self.skipped.push((name, why));
     }
+
+    /// Takes it in, and logs it.
+    fn note(&mut self, told: Told) {
+        match told {
+            Told::Ran { ran, took } => {
+                maillog::program_ended(&ran.name, &end_in_words(&ran.end), took);
+                self.ran.push(ran);
+            }
+            Told::Skipped { name, why } => self.skip(name, why),
+        }
+    }
+}
+
+/// Has the programs in `dir` run with `state`: by the helper that listens at `socket`, or else by this process.
+pub fn run_by_whom_may(dir: &Path, state: &str, socket: &Path, clock: &Clock) -> Report {
+    let limits = Limits::default();
+    match UnixStream::connect(socket) {
+        Ok(stream) => helper::ask(&stream, dir, state, limits),
+        // No helper, or another one's.
+        Err(error) if is_not_for_us(&error) => {
+            run_all(dir, state, &Rules::of_process(), limits, clock)
+        }
+        Err(error) => {
+            let mut report = Report::default();
+            let why = format!("the helper cannot be reached: {error}");
+            report.skip(dir.display().to_string(), why);
+            report
+        }
+    }
+}
+
+fn is_not_for_us(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::PermissionDenied
+    )
 }
 
 /// Runs the programs in `dir`, one after the other, each with `state` on its standard input. A directory that is not
 /// there has none.
 pub fn run_all(dir: &Path, state: &str, rules: &Rules, limits: Limits, clock: &Clock) -> Report {
     let mut report = Report::default();
+    let mut note = |told| report.note(told);
+    run_each(dir, state, rules, limits, clock, &mut note);
+    report
+}
+
+/// As [`run_all`], telling of each as it ends.
+fn run_each(
+    dir: &Path,
+    state: &str,
+    rules: &Rules,
+    limits: Limits,
+    clock: &Clock,
+    tell: &mut dyn FnMut(Told),
+) {
     // Programs do not start where the daemon runs.
     let dir = &std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
-    let shown = dir.display().to_string();
     let names = match check_dir(dir, rules).and_then(|there| list(dir, there)) {
         Ok(names) => names,
         Err(why) => {
-            report.skip(shown, why);
-            return report;
+            let name = dir.display().to_string();
+            return tell(Told::Skipped { name, why });
         }
     };
     for (at, name) in names.into_iter().enumerate() {
@@ -174,28 +250,17 @@ pub fn run_all(dir: &Path, state: &str, rules: &Rules, limits: Limits, clock: &C
             Err(format!("there are more than {PROGRAMS_MAX}"))
         };
         let run_as = checked.and_then(|()| rules.run_as.clone());
-        match run_as {
-            Ok(run_as) => report
-                .ran
-                .push(run_one(&path, name, state, run_as, limits, clock)),
-            Err(why) => report.skip(name, why),
-        }
+        tell(match run_as {
+            Ok(run_as) => {
+                let begun = clock.now().mono;
+                let (end, lines) = run::run(&path, &name, state, run_as, limits);
+                let took = clock.now().mono.since(begun);
+                let ran = Ran { name, end, lines };
+                Told::Ran { ran, took }
+            }
+            Err(why) => Told::Skipped { name, why },
+        });
     }
-    report
-}
-
-fn run_one(
-    path: &Path,
-    name: String,
-    state: &str,
-    run_as: RunAs,
-    limits: Limits,
-    clock: &Clock,
-) -> Ran {
-    let begun = clock.now().mono;
-    let (end, lines) = run::run(path, &name, state, run_as, limits);
-    maillog::program_ended(&name, &end_in_words(&end), clock.now().mono.since(begun));
-    Ran { name, end, lines }
 }
 
 /// The end in words, for the log.

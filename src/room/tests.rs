@@ -78,6 +78,7 @@ impl House {
             store: self.store.clone(),
             policy,
             programs: self.programs.path().to_owned(),
+            helper: self.programs.path().join(".no-helper"),
             domain: Domain::parse("haus.example").unwrap(),
             clock: self.clock.clone(),
         }

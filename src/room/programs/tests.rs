@@ -1,5 +1,6 @@
 //! Programs that behave and programs that do not.
 
+use std::io::Write;
 use std::process::Command;
 
 use super::*;
@@ -259,6 +260,7 @@ fn where_the_hook_user_is_nobody_else_runs_programs() {
     let hook = RunAs::User { uid: 990, gid: 990 };
     for (user, passwd, owners, run_as) in [
         (0, appliance, vec![0], Some(hook)),
+        (990, appliance, vec![0], Some(RunAs::Caller)),
         (991, appliance, vec![0], None),
         (0, "", vec![0], None),
         (1000, "", vec![0, 1000], Some(RunAs::Caller)),
@@ -270,4 +272,95 @@ fn where_the_hook_user_is_nobody_else_runs_programs() {
             "{user}"
         );
     }
+}
+
+/// What the daemon hears from a helper that knows `dir` and is asked for what is in `house`.
+fn ask_helper(house: &House, dir: &Path, rules: &Rules) -> Report {
+    let (daemon, helper) = UnixStream::pair().unwrap();
+    let clock = Clock::virtual_at(Wall::FLOOR);
+    std::thread::scope(|scope| {
+        let served = scope.spawn(|| helper::serve(dir, &helper, &helper, (rules, QUICK), &clock));
+        let report = helper::ask(&daemon, house.dir.path(), STATE, QUICK);
+        served.join().unwrap().unwrap();
+        report
+    })
+}
+
+#[test]
+fn a_helper_runs_them_as_one_would_oneself() {
+    let house = House::new();
+    house.add("1-says", "cat; echo; exit 3", 0o755);
+    house.add("2-open", "echo no", 0o777);
+    house.add("3-dies", "kill -9 $$", 0o755);
+    let report = ask_helper(&house, house.dir.path(), &House::rules());
+    assert_eq!(report, house.run());
+    assert_eq!((report.ran.len(), report.skipped.len()), (2, 1));
+}
+
+#[test]
+fn a_helper_runs_nothing_from_elsewhere() {
+    let (house, other) = (House::new(), House::new());
+    house.add("a", "echo no", 0o755);
+    let report = ask_helper(&house, other.dir.path(), &House::rules());
+    assert!(
+        report.ran.is_empty() && report.skipped.len() == 1,
+        "{report:?}"
+    );
+    assert!(
+        report.skipped[0]
+            .1
+            .contains(other.dir.path().to_str().unwrap())
+    );
+}
+
+#[test]
+fn a_helper_that_breaks_off_is_told_of() {
+    let house = House::new();
+    for said in [
+        "",
+        "{\"ran\":",
+        "nonsense\n",
+        "{\"skipped\":{\"name\":\"a\",\"why\":\"b\"}}\n",
+    ] {
+        let (daemon, mut helper) = UnixStream::pair().unwrap();
+        helper.write_all(said.as_bytes()).unwrap();
+        helper.shutdown(std::net::Shutdown::Write).unwrap();
+        let report = helper::ask(&daemon, house.dir.path(), STATE, QUICK);
+        let last = report.skipped.last().unwrap();
+        assert!(last.1.contains("broke off"), "{said}: {report:?}");
+    }
+}
+
+#[test]
+fn who_asks_a_helper_and_goes_stops_nothing() {
+    let house = House::new();
+    house.add("1", "echo 1", 0o755);
+    let marker = house.dir.path().join(".marker");
+    house.add("2", &format!("touch {}", marker.display()), 0o755);
+    let request = format!("{}\n{STATE}\n", house.dir.path().display());
+    let clock = Clock::virtual_at(Wall::FLOOR);
+    let gone = &mut [0; 0][..];
+    let rules = House::rules();
+    let served = helper::serve(
+        house.dir.path(),
+        request.as_bytes(),
+        gone,
+        (&rules, QUICK),
+        &clock,
+    );
+    assert!(served.is_err() && marker.exists());
+}
+
+#[test]
+fn without_a_helper_this_process_runs_them() {
+    let house = House::new();
+    house.add("a", "echo yes", 0o755);
+    let clock = Clock::virtual_at(Wall::FLOOR);
+    let nowhere = house.dir.path().join(".no-helper");
+    let report = run_by_whom_may(house.dir.path(), STATE, &nowhere, &clock);
+    assert_eq!(report.ran.len() + report.skipped.len(), 1);
+    let deserted = house.dir.path().join(".deserted");
+    drop(std::os::unix::net::UnixListener::bind(&deserted).unwrap());
+    let report = run_by_whom_may(house.dir.path(), STATE, &deserted, &clock);
+    assert!(report.ran.is_empty() && report.skipped[0].1.contains("cannot be reached"));
 }

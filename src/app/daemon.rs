@@ -24,7 +24,7 @@ use crate::net::shutdown::Stopped;
 use crate::panel::Policy;
 use crate::store::{self, Options, Store};
 use crate::wake::Wake;
-use crate::web::Kept;
+use crate::web::{Kept, Trouble};
 
 /// How long the setup window is open after power-on while there is no account.
 pub const POWER_ON_WINDOW: Duration = Duration::from_mins(15);
@@ -220,7 +220,7 @@ impl Lasting {
             trouble,
         } = read.map_err(|cause| Error::Store { path, cause })?;
         self.kept
-            .note_settings_trouble(trouble.map(|error| error.to_string()));
+            .note_settings_trouble(trouble.map(|error| Trouble::Ignored(error.to_string())));
         Ok(Wanted { settings, document })
     }
 
@@ -242,7 +242,11 @@ impl Lasting {
             Err(error) => error,
         };
         tracing::error!(%error, "the services do not start with the settings made on the page");
-        self.kept.note_settings_trouble(Some(error.to_string()));
+        let cause = error.to_string();
+        self.kept.note_settings_trouble(Some(match otherwise {
+            Otherwise::Alone(_) => Trouble::Ignored(cause),
+            Otherwise::Former(_) => Trouble::TakenBack(cause),
+        }));
         let instead = otherwise.holds(&store, wanted.document).await?;
         let (store, options) = self.reopened(store, options, &instead.settings).await?;
         let panel = panel::start(&instead.settings.panel, Some(&remote.remember()))?;

@@ -23,7 +23,7 @@ use crate::net::Counters;
 use crate::net::driver::Shared;
 use crate::net::shutdown::{Phase, Shutdown, Token};
 use crate::net::tls::Tls;
-use crate::panel::remote::Happening;
+use crate::panel::remote::{Happening, Told};
 use crate::panel::{Action, Manner, Policy, Remote, Trouble};
 use crate::queue::desk::{Desk, Diagnosis};
 use crate::room;
@@ -193,13 +193,13 @@ impl Follower {
         let at = self.clock.now();
         let now = at.mono;
         let action = self.remote.change(|policy| policy.handle_press(press, now));
-        let words = in_words(action);
-        maillog::button_pressed(Log(&self.store, at), held, words);
+        let told = in_words(action);
+        maillog::button_pressed(Log(&self.store, at), held, &told.en);
         self.remote.tell(&Happening::Pressed(press));
         if action == Action::MakeRoom {
             self.make_room();
         } else {
-            self.remote.tell(&Happening::Done(words.to_owned()));
+            self.remote.tell(&Happening::Done(told));
         }
     }
 
@@ -217,12 +217,18 @@ impl Follower {
                 Ok(Ok(receipt)) => Happening::Done(receipt),
                 Ok(Err(error)) => {
                     tracing::error!(%error, "no room was made");
-                    Happening::Failed(format!("no room was made: {error}"))
+                    Happening::Failed(Told {
+                        de: format!("Es wurde kein Platz geschaffen: {error}"),
+                        en: format!("no room was made: {error}"),
+                    })
                 }
                 Err(_) => {
                     counters.panicked();
                     tracing::error!("making room panicked");
-                    Happening::Failed("no room was made; the log says more".to_owned())
+                    Happening::Failed(Told {
+                        de: "Es wurde kein Platz geschaffen; das Protokoll sagt mehr.".to_owned(),
+                        en: "no room was made; the log says more".to_owned(),
+                    })
                 }
             });
             drop(token);
@@ -251,24 +257,39 @@ fn sending_trouble(desk: &Desk, now: Now) -> Option<Trouble> {
     })
 }
 
-fn in_words(action: Action) -> &'static str {
-    match action {
-        Action::Quieted => "acknowledged: the LED is quiet for 24 hours, or until it gets worse",
-        Action::NotQuieted => "nothing: a fault is not made quiet",
-        Action::MakeRoom => "making room",
-        Action::AlreadyBusy => "nothing: the box is busy already",
-        Action::SetupOpened => "the setup window is open for 10 minutes",
+fn in_words(action: Action) -> Told {
+    let (de, en) = match action {
+        Action::Quieted => (
+            "Zur Kenntnis genommen: Die LED ist 24 Stunden lang ruhig, oder bis es schlimmer wird.",
+            "acknowledged: the LED is quiet for 24 hours, or until it gets worse",
+        ),
+        Action::NotQuieted => (
+            "Nichts: Bei einem Fehler wird die LED nicht ruhig.",
+            "nothing: a fault is not made quiet",
+        ),
+        Action::MakeRoom => ("Es wird Platz geschaffen.", "making room"),
+        Action::AlreadyBusy => (
+            "Nichts: Die Box ist schon beschäftigt.",
+            "nothing: the box is busy already",
+        ),
+        Action::SetupOpened => (
+            "Die Einrichtung ist 10 Minuten lang offen.",
+            "the setup window is open for 10 minutes",
+        ),
+    };
+    Told {
+        de: de.to_owned(),
+        en: en.to_owned(),
     }
 }
 
 /// Makes room; the receipt in words.
-fn make_room(hook: &room::Hook, now: Now) -> Result<String> {
+fn make_room(hook: &room::Hook, now: Now) -> Result<Told> {
     let receipt = room::press(hook, now)?;
     let house = space::house(&hook.store, hook.clock.now())?;
-    Ok(room::words::text(
-        &receipt,
-        &hook.policy,
-        &house,
-        Language::En,
-    ))
+    let text = |language| room::words::text(&receipt, &hook.policy, &house, language);
+    Ok(Told {
+        de: text(Language::De),
+        en: text(Language::En),
+    })
 }

@@ -87,10 +87,10 @@ pub(super) fn press(
     loop {
         match happenings.recv() {
             Ok(Happening::Done(what)) => {
-                let said = what.lines().try_for_each(|line| output.line(line));
+                let said = what.en.lines().try_for_each(|line| output.line(line));
                 return Ok(said?);
             }
-            Ok(Happening::Failed(why)) => return Err(Failure::Failed(why)),
+            Ok(Happening::Failed(why)) => return Err(Failure::Failed(why.en)),
             Ok(Happening::Pressed(_) | Happening::Stuck) => {}
             Err(_) => return Err(stopped()),
         }

@@ -28,7 +28,7 @@ pub fn write(text: &str) -> String {
     let mut out = String::new();
     for line in text.trim_end().lines() {
         let line = clean(line);
-        let (depth, content) = split_quote(&line);
+        let (depth, content) = split_quote(&line, DEPTH_MAX);
         if depth == 0 {
             write_paragraph(&line, &mut out);
         } else {
@@ -47,10 +47,10 @@ fn clean(line: &str) -> String {
     line.trim_end_matches(' ').to_owned()
 }
 
-/// Counts and takes off quote marks, also `> >`, and the space behind them.
-fn split_quote(line: &str) -> (usize, &str) {
+/// Counts and takes off quote marks, `depth_max` at most and also `> >`, and the space behind them (RFC 3676 4.4, 4.5).
+pub fn split_quote(line: &str, depth_max: usize) -> (usize, &str) {
     let (mut depth, mut rest) = (0, line);
-    while depth < DEPTH_MAX {
+    while depth < depth_max {
         let spaced = if depth == 0 {
             rest
         } else {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use heimpost_board::{Panel, Press, Shown};
 
 use super::{Policy, View};
+use crate::store::types::Language;
 use crate::wake::Wake;
 
 /// What becomes of a press.
@@ -15,12 +16,31 @@ use crate::wake::Wake;
 pub enum Happening {
     /// The button was pressed and released.
     Pressed(Press),
-    /// What that did, in words.
-    Done(String),
-    /// It could not be done, in words.
-    Failed(String),
+    /// What that did.
+    Done(Told),
+    /// It could not be done, and why.
+    Failed(Told),
     /// The button is down from the start or for too long; no press.
     Stuck,
+}
+
+/// What became of a press, in words of either language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// German
+    pub de: String,
+    /// English
+    pub en: String,
+}
+
+impl Told {
+    /// The words in this language.
+    pub fn words(&self, language: Language) -> &str {
+        match language {
+            Language::De => &self.de,
+            Language::En => &self.en,
+        }
+    }
 }
 
 /// A running panel. Clones are the same one.

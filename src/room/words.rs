@@ -202,11 +202,11 @@ fn undo_hint(receipt: &Receipt, language: Language) -> Option<String> {
     receipt.run?;
     Some(match language {
         Language::De => format!(
-            "Rückgängig machen: heimpost room --undo\nDas geht {ASIDE_DAYS_MAX} Tage lang, solange die Speicherkarte den \
+            "Rückgängig machen: auf der Seite „Speicher“ oder mit „heimpost room --undo“.\nDas geht {ASIDE_DAYS_MAX} Tage lang, solange die Speicherkarte den \
              Platz nicht braucht."
         ),
         Language::En => format!(
-            "To undo it: heimpost room --undo\nThat works for {ASIDE_DAYS_MAX} days, as long as the card does not need \
+            "To undo it: on the page \"Storage\", or by \"heimpost room --undo\".\nThat works for {ASIDE_DAYS_MAX} days, as long as the card does not need \
              the space."
         ),
     })

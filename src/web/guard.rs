@@ -265,8 +265,12 @@ fn dress(mut response: Response, visitor: &Visitor, fresh_form: bool) -> Respons
         .or_insert(fixed(POLICY));
     headers.entry(X_FRAME_OPTIONS).or_insert(fixed("DENY"));
     headers.entry(CACHE_CONTROL).or_insert(fixed("no-store"));
+    // Browsers take it from private connections only, and complain elsewhere.
+    if visitor.link.tls {
+        let name = HeaderName::from_static("cross-origin-opener-policy");
+        headers.insert(name, fixed("same-origin"));
+    }
     for (name, text) in [
-        ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         (
             "permissions-policy",

@@ -72,6 +72,6 @@ fn ended(frame: &Frame, end: &End) -> Markup {
     let first = lines.next().unwrap_or_default();
     html! {
         (notice(tone, &first, None))
-        @for line in lines { p { (line) } }
+        @for line in lines { p.lines { (line) } }
     }
 }

@@ -64,7 +64,7 @@ use crate::store;
 use crate::store::types::Level;
 use metrics::Figures;
 use problem::Problem;
-pub use state::{Kept, Sources, Web};
+pub use state::{Kept, Sources, Trouble, Web};
 use visitor::Link;
 
 /// What a peer over the limits is told.

@@ -392,6 +392,18 @@ pub async fn try_out(
     trial.run(&request).await
 }
 
+/// What the other side said about a trial, word for word.
+pub fn words_of(frame: &Frame, said: &str) -> Markup {
+    html! {
+        @if !said.is_empty() {
+            details {
+                summary { (frame.t("Wortlaut der Gegenseite", "The other side's words")) }
+                pre { (said) }
+            }
+        }
+    }
+}
+
 fn parse_host(text: &str) -> Option<Domain> {
     let literal = match text.parse() {
         Ok(std::net::IpAddr::V4(ip)) => format!("[{ip}]"),

@@ -21,6 +21,7 @@ use super::person::storage::Surveys;
 use super::problem::Problem;
 use super::session::Sessions;
 use super::setup::Access;
+use super::words::Lang;
 use crate::auth::Auth;
 use crate::clock::{Clock, Now};
 use crate::config::Settings;
@@ -97,18 +98,49 @@ pub struct Kept {
     pub jobs: Jobs,
     /// What people's mail consists of.
     pub surveys: Surveys,
-    trouble: Arc<Mutex<Option<String>>>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
+}
+
+/// Why settings made on the page do not hold; the cause in English, with its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// None of them does: they cannot be read, or nothing starts with them.
+    Ignored(String),
+    /// The last change does not: nothing started with it, and what was before holds again.
+    TakenBack(String),
+}
+
+impl Trouble {
+    /// What that means, before the cause.
+    pub fn in_words(&self, lang: Lang) -> &'static str {
+        match self {
+            Self::Ignored(_) => lang.t(
+                "Die hier gemachten Einstellungen gelten gerade nicht:",
+                "The settings made here are not in force:",
+            ),
+            Self::TakenBack(_) => lang.t(
+                "Mit der letzten Änderung startete die Box nicht. Es gilt wieder, was vorher galt. Der Grund:",
+                "The box did not start with the last change. What held before holds again. The cause:",
+            ),
+        }
+    }
+
+    /// The cause.
+    pub fn cause(&self) -> &str {
+        let (Self::Ignored(cause) | Self::TakenBack(cause)) = self;
+        cause
+    }
 }
 
 impl Kept {
     /// Why the settings made on the page do not hold, if they do not.
-    pub fn settings_trouble(&self) -> Option<String> {
+    pub fn settings_trouble(&self) -> Option<Trouble> {
         let trouble = self.trouble.lock();
         trouble.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes that.
-    pub fn note_settings_trouble(&self, trouble: Option<String>) {
+    pub fn note_settings_trouble(&self, trouble: Option<Trouble>) {
         let noted = self.trouble.lock();
         *noted.unwrap_or_else(PoisonError::into_inner) = trouble;
     }

@@ -1,66 +1,67 @@
 """From the first start to a mail read in Thunderbird, by the page alone; on a phone, in German, with and without script."""
 
 import re
-import socket
 import unittest
+from pathlib import Path
 
-from box import SERVICES, Box
 from browser import Browser
+from fresh import FreshBox, usual
+from namespace import Namespace
 from thunderbird import Thunderbird
 
 
-class FreshBox(Box):
-    """A box as it comes out of its packet: nothing is set but where it listens."""
+HOME, ADDRESS = "heimpost.local", "192.0.2.1"
 
-    def __init__(self):
-        super().__init__()
-        # Ports that stay the same when the services restart; free ones, as the system says.
-        probes = [socket.create_server(("127.0.0.1", 0)) for _ in SERVICES]
-        ports = [probe.getsockname()[1] for probe in probes]
-        for probe in probes:
-            probe.close()
-        listeners = "".join(f'{name} = ["127.0.0.1:{port}"]\n' for name, port in zip(SERVICES, ports))
-        self.config.write_text(f"[receive]\nverify = false\n[listen]\n{listeners}")
+# The box's name leads to it, as by multicast DNS at home; there is no other network.
+AT_HOME = {"network.dns.localDomains": HOME, "network.manage-offline-status": False, "network.connectivity-service.enabled": False}
+
+# Both servers, as Thunderbird says it: TLS from the first byte is 3.
+FOUND = {"hostname": HOME, "socketType": 3}
 
 
 class Story(unittest.TestCase):
     def test_from_the_first_start_to_a_mail_in_thunderbird(self):
         for script in [True, False]:
-            with self.subTest(script=script), FreshBox() as box, Browser() as browser:
-                with browser.person(box, "de-DE", "phone", script=script) as person:
-                    self.set_up(person, box, look=script)
-                    address, password = self.add_device(person, look=script)
+            # In a network of its own, the box can have the name and the ports that it has at home.
+            with self.subTest(script=script), Namespace(ADDRESS), FreshBox(places=usual(ADDRESS)) as box, Browser({HOME: ADDRESS}) as browser:
+                with browser.person(box, "de-DE", "phone", script=script, base=f"http://{HOME}") as person:
+                    person.bases.add(f"https://{HOME}")
+                    self.set_up(person, box)
+                    address, password = self.add_device(person)
                     self.write_to_oneself(person, address)
-                with Thunderbird() as thunderbird:
-                    thunderbird.account(box, address, password)
-                    found = thunderbird.read("Meine erste Mail")
-                    self.assertIn("Sie ist da.", found)
+                    authority = self.load_authority(person)
+                with Thunderbird(preferences=AT_HOME) as thunderbird:
+                    found = thunderbird.find_account(address, password, authority)
+                    # Address and password are all that was typed.
+                    self.assertEqual(found["incoming"], FOUND | {"type": "imap", "port": 993, "username": address})
+                    self.assertEqual(found["outgoing"], FOUND | {"type": "smtp", "port": 465, "username": address})
+                    self.assertIn("Sie ist da.", thunderbird.read("Meine erste Mail"))
                 box.check()
 
-    def set_up(self, person, box, look):
+    def set_up(self, person, box):
         page = person.page
         person.go("/")
         self.assertIn("/setup", page.url)
-        self.shown(person, "setup-start", look)
+        person.look("setup-start")
         person.press("Los geht's")
         page.check("[name=language][value=de]")
-        self.shown(person, "setup-language", look)
+        person.look("setup-language")
         person.press("Weiter")
         page.check("[name=mode][value=lan]")
-        self.shown(person, "setup-mode", look)
+        person.look("setup-mode")
         person.press("Weiter")
-        self.shown(person, "setup-name", look)
+        person.look("setup-name")
         person.press("Weiter")
         page.wait_for_selector("[name=name]", timeout=30_000)
         page.fill("[name=name]", "anna")
         page.fill("[name=password]", "Vier bunte Pferde")
-        self.shown(person, "setup-account", look)
+        person.look("setup-account")
         person.press("Mit diesem Passwort weiter")
-        self.shown(person, "setup-programs", look)
+        person.look("setup-programs")
         person.press("Fertig")
-        self.shown(person, "setup-done", look)
+        person.look("setup-done")
 
-    def add_device(self, person, look):
+    def add_device(self, person):
         page = person.page
         person.press("E-Mail-Programme einrichten")
         address = "anna@heimpost.local"
@@ -68,18 +69,25 @@ class Story(unittest.TestCase):
         page.fill("[name=password]", "Vier bunte Pferde")
         page.click("main button")
         page.wait_for_load_state()
-        self.shown(person, "clients", look)
-        return address, self.new_device(person, look)
+        person.look("clients")
+        return address, self.new_device(person)
 
-    def new_device(self, person, look):
+    def new_device(self, person):
         page = person.page
         page.fill("[name=name]", "Annas Computer")
         page.click("main form:has([name=name]) button")
         page.wait_for_load_state()
-        self.shown(person, "device-new", look)
+        person.look("device-new")
         found = re.search(r"\b([a-z0-9]{4}(?:-[a-z0-9]{2,4}){3,})\b", person.text())
         assert found, person.text()
         return found.group(1)
+
+    def load_authority(self, person):
+        person.go("/authority/")
+        person.look("authority")
+        with person.page.expect_download() as waiting:
+            person.page.locator("a[href='/authority/heimpost.pem']").first.click()
+        return Path(waiting.value.path()).read_text()
 
     def write_to_oneself(self, person, address):
         page = person.page
@@ -90,10 +98,6 @@ class Story(unittest.TestCase):
         person.press("Senden")
         person.go("/mail")
         self.assertIn("Meine erste Mail", person.text())
-
-    def shown(self, person, name, look):
-        if look:
-            person.look(name)
 
 
 if __name__ == "__main__":

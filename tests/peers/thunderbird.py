@@ -55,6 +55,38 @@ account.incomingServer = server;
 MailServices.accounts.defaultAccount = account;
 """
 
+# Trusts an authority, as by the certificate manager.
+TRUST = """
+const certificates = Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB);
+certificates.addCertFromBase64(arguments[0], "CTu,,");
+"""
+
+# What the window for a new account does once name, address and password were typed: looks for the servers, tries them, and
+# makes the account. Gives what was found.
+FIND = """
+const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
+const at = name => ChromeUtils.importESModule(`resource:///modules/accountcreation/${name}.sys.mjs`);
+const { AccountConfig } = at("AccountConfig");
+const { FindConfig } = at("FindConfig");
+const { ConfigVerifier } = at("ConfigVerifier");
+const { CreateInBackend } = at("CreateInBackend");
+const [address, password, done] = arguments;
+const brief = ({ type, hostname, port, socketType, username }) => ({ type, hostname, port, socketType, username });
+(async () => {
+  const { signal } = new AbortController();
+  const finding = FindConfig.parallelAutoDiscovery(address.split("@")[1], address, signal, password);
+  const { value: config } = await finding.next();
+  if (!config || config.isRedirect) return done({ failed: "nothing found" });
+  AccountConfig.replaceVariables(config, "Anna", address, password);
+  config.rememberPassword = true;
+  const window = Services.wm.getMostRecentWindow("mail:3pane");
+  const verifier = new ConfigVerifier(window.msgWindow, signal);
+  await verifier.verifyConfig(config, config.source != AccountConfig.kSourceXML);
+  MailServices.accounts.defaultAccount = await CreateInBackend.createAccountInBackend(config);
+  return done({ found: config.subSource, incoming: brief(config.incoming), outgoing: brief(config.outgoing) });
+})().catch(error => done({ failed: `${error} ${error.stack}` }));
+"""
+
 # Writes a mail in a window and presses Send; done when the window has gone, copy in Sent included.
 SEND = """
 const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
@@ -96,14 +128,14 @@ if (!folder) {
 
 
 class Thunderbird:
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, preferences=None):
         self.home = Path(tempfile.mkdtemp(prefix="heimpost-thunderbird-"))
         profile = self.home / "profile"
         profile.mkdir()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        preferences = dict(PREFERENCES, **{"marionette.port": self.port})
+        preferences = PREFERENCES | {"marionette.port": self.port} | (preferences or {})
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items()]
         (profile / "user.js").write_text("".join(lines))
         self.command = ["thunderbird", "--headless", "--marionette", "--remote-allow-system-access", "--profile", str(profile), *arguments]
@@ -153,6 +185,14 @@ class Thunderbird:
         lines = Path(box.ca).read_text().splitlines()
         authority = "".join(line for line in lines if "CERTIFICATE" not in line)
         self.run(ACCOUNT, address, password, box.ports["imaps"], box.ports["submissions"], authority)
+
+    def find_account(self, address, password, authority):
+        """Makes the account of whoever types this and trusts this authority (PEM); what was found."""
+        self.run(TRUST, "".join(line for line in authority.splitlines() if "CERTIFICATE" not in line))
+        self._ask("WebDriver:SetTimeouts", {"script": 60_000})
+        found = self._ask("WebDriver:ExecuteAsyncScript", {"script": FIND, "args": [address, password]})["value"]
+        assert "failed" not in found, found["failed"]
+        return found
 
     def send(self, to, subject, body):
         self._ask("WebDriver:SetTimeouts", {"script": 60_000})

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::deeds;
 use super::told::{MailboxDeed, What};
-use super::{access, folders};
+use super::{access, places};
 use crate::mail::ids::MailboxId;
 use crate::mail::mailbox_name::{MailboxName, SEPARATOR};
 use crate::store::types::{Language, Mailbox};
@@ -87,7 +87,7 @@ fn new_form(frame: &Frame, mailboxes: &[Mailbox], (name, error): (&str, &str)) -
                 label for="field-above" { (lang.t("Liegt in", "Inside")) }
                 select #field-above name="above" {
                     option value="" { (lang.t("oberste Ebene", "top level")) }
-                    @for one in mailboxes { option value=(one.id) { (folders::label(one, lang)) } }
+                    @for one in mailboxes { option value=(one.id) { (places::label(lang, one)) } }
                 }
             }
             button { (lang.t("Anlegen", "Create")) }
@@ -97,7 +97,7 @@ fn new_form(frame: &Frame, mailboxes: &[Mailbox], (name, error): (&str, &str)) -
 
 fn row(frame: &Frame, mailbox: &Mailbox) -> Markup {
     let lang = frame.lang;
-    let label = folders::label(mailbox, lang);
+    let label = places::label(lang, mailbox);
     let rename = format!("{PATH}/{}/rename", mailbox.id);
     let delete = format!("{PATH}/{}/delete", mailbox.id);
     let id = format!("rename-{}", mailbox.id);
@@ -224,7 +224,7 @@ async fn ask(
     }
     let frame = Frame::of_person(&person, Tab::Mail);
     let lang = frame.lang;
-    let label = folders::label(&mailbox, lang);
+    let label = places::label(lang, &mailbox);
     let lost = match mailbox.messages {
         0 => lang.t("Er ist leer.", "It is empty.").to_owned(),
         1 => lang
@@ -273,7 +273,13 @@ async fn delete(
             "There are mailboxes inside this one. Delete those first.",
         ));
     }
-    web.run_unhurried(move |sources, _| Ok(sources.store.delete_mailbox(mailbox.id)?))
-        .await?;
+    let account = person.account.id;
+    web.run_unhurried(move |sources, _| {
+        sources.store.delete_mailbox(mailbox.id)?;
+        // A subscription outlives its mailbox (RFC 9051 6.3.5), and some programs would go on showing the name.
+        let store = &sources.store;
+        Ok(store.set_subscribed(account, &mailbox.name, false)?)
+    })
+    .await?;
     Err(done(&web, &person, MailboxDeed::Deleted))
 }

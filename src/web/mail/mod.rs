@@ -12,7 +12,7 @@ mod list;
 mod mailboxes;
 mod outbox;
 pub(in crate::web) mod people;
-mod places;
+pub(in crate::web) mod places;
 mod query;
 mod read;
 mod search;

@@ -52,7 +52,7 @@ fn usual_name(special_use: SpecialUse) -> &'static str {
 }
 
 /// What people call it: its name, but for those that every account has, which have one in each language.
-pub(super) fn label(lang: Lang, mailbox: &Mailbox) -> String {
+pub(in crate::web) fn label(lang: Lang, mailbox: &Mailbox) -> String {
     let name = mailbox.name.as_str();
     if mailbox.name.is_inbox() {
         return lang.t("Posteingang", "Inbox").to_owned();

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::people::deceives;
+use crate::mail::flowed;
 use crate::web::words::Lang;
 
 /// Deepest quotes that are shown as such.
@@ -38,24 +39,7 @@ pub(super) fn render(text: &str, format: Format, lang: Lang) -> Markup {
 /// Counts and takes off quote marks, and the space that may follow.
 fn split(line: &str) -> Line {
     let line = line.trim_end_matches('\r');
-    let (mut depth, mut rest) = (0, line);
-    loop {
-        let spaced = if depth == 0 {
-            rest
-        } else {
-            rest.strip_prefix(' ').unwrap_or(rest)
-        };
-        let Some(after) = spaced.strip_prefix('>') else {
-            break;
-        };
-        (depth, rest) = (depth + 1, after);
-    }
-    // RFC 3676 4.4 and 4.5: one space is stuffing.
-    let text = if depth > 0 {
-        rest.strip_prefix(' ').unwrap_or(rest)
-    } else {
-        rest
-    };
+    let (depth, text) = flowed::split_quote(line, usize::MAX);
     Line {
         depth: depth.min(QUOTES_MAX),
         text: text

@@ -30,7 +30,7 @@ use crate::web::layout::{Frame, Tab};
 use crate::web::parts::{Tone, badge, card, meter, notice};
 use crate::web::problem::Problem;
 use crate::web::setup::checklist::{Checklist, checklist};
-use crate::web::state::Sources;
+use crate::web::state::{Sources, Trouble};
 use crate::web::visitor::Owner;
 
 /// Accounts whose meters are shown; more are folded away.
@@ -53,7 +53,7 @@ struct Glance {
     backup: Option<LastBackup>,
     view: View,
     certificate_trouble: bool,
-    settings_trouble: Option<String>,
+    settings_trouble: Option<Trouble>,
     checklist: Checklist,
 }
 
@@ -64,7 +64,7 @@ impl Glance {
         let trouble = sources
             .changer
             .trouble()?
-            .map(|trouble| trouble.to_string());
+            .map(|error| Trouble::Ignored(error.to_string()));
         Ok(Self {
             now,
             house: space::house(&sources.store, now)?,

@@ -135,9 +135,8 @@ fn rule(lang: Lang, policy: &crate::config::RoomSettings) -> String {
 
 fn line(lang: Lang, item: &Item) -> String {
     let usage = format!(
-        "{} {}, {}",
-        lang.number(item.usage.messages),
-        lang.t("Mails", "messages"),
+        "{}, {}",
+        messages(lang, item.usage.messages),
         lang.amount(item.usage.bytes)
     );
     let place = format!("{} · {}", item.account.address, item.name.as_str());
@@ -145,6 +144,14 @@ fn line(lang: Lang, item: &Item) -> String {
         Action::SetAside => format!("{place}: {usage}"),
         Action::Archive(to) => format!("{place}: {usage} → {}", to.as_str()),
     }
+}
+
+fn messages(lang: Lang, count: u64) -> String {
+    let word = match count {
+        1 => lang.t("Mail", "message"),
+        _ => lang.t("Mails", "messages"),
+    };
+    format!("{} {word}", lang.number(count))
 }
 
 fn advice_card(frame: &Frame) -> Markup {
@@ -271,8 +278,14 @@ fn back(account: &Account, outcome: &Outcome) -> Said {
         } => {
             let messages = put_back.messages + moved_back.messages;
             Said {
-                de: format!("{address}: {} Mails sind wieder da.", de.number(messages)),
-                en: format!("{address}: {} messages are back.", en.number(messages)),
+                de: match messages {
+                    1 => format!("{address}: 1 Mail ist wieder da."),
+                    _ => format!("{address}: {} Mails sind wieder da.", de.number(messages)),
+                },
+                en: match messages {
+                    1 => format!("{address}: 1 message is back."),
+                    _ => format!("{address}: {} messages are back.", en.number(messages)),
+                },
             }
         }
         Outcome::WouldBeFull { bytes_to_free, .. } => Said {

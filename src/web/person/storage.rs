@@ -24,7 +24,7 @@ use crate::store::Snapshot;
 use crate::store::types::Usage;
 use crate::web::jobs::{End, Handle, JobId, Kind};
 use crate::web::layout::{Frame, Tab};
-use crate::web::mail::people;
+use crate::web::mail::{people, places};
 use crate::web::parts::{card, meter};
 use crate::web::problem::Problem;
 use crate::web::state::Sources;
@@ -34,6 +34,9 @@ use crate::web::{Web, job_page, moving};
 
 /// What was counted counts for so long.
 const FRESH_FOR: Duration = Duration::from_mins(10);
+
+/// Large messages that are shown at once; the others are folded.
+const LARGEST_SHOWN: usize = 10;
 
 pub(super) fn routes() -> Router<Web> {
     Router::new()
@@ -167,7 +170,7 @@ fn rows(snapshot: &Snapshot, survey: &Survey, lang: Lang) -> Result<Vec<Row>, Pr
             large: large.clone(),
             from: envelope.from.first().map(people::short).unwrap_or_default(),
             subject: people::subject(&envelope, lang),
-            mailbox: mailbox.name.as_str().to_owned(),
+            mailbox: places::label(lang, &mailbox),
         });
     }
     Ok(rows)
@@ -187,6 +190,7 @@ fn fill_card(frame: &Frame, state: &Fullness) -> Markup {
 fn largest_card(frame: &Frame, web: &Web, rows: &[Row]) -> Markup {
     let lang = frame.lang;
     let zone = &web.sources.settings.time_zone;
+    let (shown, folded) = rows.split_at(rows.len().min(LARGEST_SHOWN));
     card(
         frame.t("Die größten Mails", "The largest messages"),
         &html! {
@@ -194,21 +198,33 @@ fn largest_card(frame: &Frame, web: &Web, rows: &[Row]) -> Markup {
             @else {
                 form method="post" action="/mail/deed" {
                     (frame.token())
-                    table.blocks {
-                        thead { tr {
-                            th { span.visually-hidden { (frame.t("Auswahl", "Choice")) } }
-                            th { (frame.t("Mail", "Message")) }
-                            th { (frame.t("Ordner", "Mailbox")) }
-                            th { (frame.t("Datum", "Date")) }
-                            th.number { (frame.t("Größe", "Size")) }
-                        } }
-                        tbody { @for row in rows { (largest_row(lang, row, zone)) } }
+                    (largest_table(lang, shown, zone))
+                    @if !folded.is_empty() {
+                        details {
+                            summary { (frame.t("Weitere", "More")) " (" (folded.len()) ")" }
+                            (largest_table(lang, folded, zone))
+                        }
                     }
                     button.danger name="deed" value="trash" { (frame.t("Ausgewählte in den Papierkorb", "Move chosen ones to Trash")) }
                 }
             }
         },
     )
+}
+
+fn largest_table(lang: Lang, rows: &[Row], zone: &jiff::tz::TimeZone) -> Markup {
+    html! {
+        table.blocks {
+            thead { tr {
+                th { span.visually-hidden { (lang.t("Auswahl", "Choice")) } }
+                th { (lang.t("Mail", "Message")) }
+                th { (lang.t("Ordner", "Mailbox")) }
+                th { (lang.t("Datum", "Date")) }
+                th.number { (lang.t("Größe", "Size")) }
+            } }
+            tbody { @for row in rows { (largest_row(lang, row, zone)) } }
+        }
+    }
 }
 
 fn largest_row(lang: Lang, row: &Row, zone: &jiff::tz::TimeZone) -> Markup {

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use maud::html;
+use maud::{Markup, html};
 
 use super::access::{Setter, Tried};
 use super::entry::{locked, mode};
@@ -13,9 +13,10 @@ use super::{buttons, frame_of, go, not_changed, step_page, waiting};
 use crate::queue::relay::Smarthost;
 use crate::web::Web;
 use crate::web::form::{Nothing, Posted};
+use crate::web::layout::Frame;
 use crate::web::parts::{Tone, notice};
 use crate::web::problem::Problem;
-use crate::web::smarthost::{Errors, Given, edits, hints, try_out};
+use crate::web::smarthost::{Errors, Given, edits, hints, try_out, words_of};
 
 pub(super) fn routes() -> Router<Web> {
     Router::new()
@@ -99,7 +100,7 @@ async fn ask_test(State(web): State<Web>, setter: Setter) -> Result<Response, Pr
     let works = tried.as_ref().is_some_and(|tried| tried.works);
     let next = Step::Test.next(mode);
     let body = html! {
-        @if let Some(tried) = &tried { (told(tried)) }
+        @if let Some(tried) = &tried { (told(&frame, tried)) }
         @else {
             p.lead { (frame.t("Die Box meldet sich beim Anbieter an und gibt ihm eine Mail an Ihr neues Postfach. Das dauert bis zu einer Minute.",
                               "The box logs in at the provider and gives it a mail to your new account. That takes up to a minute.")) }
@@ -108,27 +109,32 @@ async fn ask_test(State(web): State<Web>, setter: Setter) -> Result<Response, Pr
         div.row {
             @if works {
                 a.button href=(next.path()) { (frame.t("Weiter", "Continue")) }
+                (back(&frame))
             } @else {
+                @if tried.is_some() {
+                    a.button href=(Step::Smarthost.path()) { (frame.t("Angaben ändern", "Change what was entered")) }
+                }
                 form.deed method="post" action="/setup/test" {
                     (frame.token())
-                    button { (frame.t("Probemail senden", "Send a test mail")) }
-                }
-                @if tried.is_some() {
-                    a.button.second href=(Step::Smarthost.path()) { (frame.t("Angaben ändern", "Change what was entered")) }
+                    button.second[tried.is_some()] { (frame.t("Probemail senden", "Send a test mail")) }
                 }
                 a.button.quiet href=(next.path()) { (frame.t("Später testen", "Test later")) }
+                @if tried.is_none() { (back(&frame)) }
             }
-            a.button.quiet href=(Step::Smarthost.path()) { (frame.t("Zurück", "Back")) }
         }
     };
     Ok(step_page(&setter, Step::Test, mode, &body))
 }
 
-fn told(tried: &Tried) -> maud::Markup {
+fn back(frame: &Frame) -> Markup {
+    html! { a.button.quiet href=(Step::Smarthost.path()) { (frame.t("Zurück", "Back")) } }
+}
+
+fn told(frame: &Frame, tried: &Tried) -> Markup {
     let tone = if tried.works { Tone::Good } else { Tone::Bad };
     html! {
         (notice(tone, &tried.words, None))
-        @if !tried.said.is_empty() { pre { (tried.said) } }
+        (words_of(frame, &tried.said))
     }
 }
 

@@ -184,7 +184,7 @@ async fn mailboxes_are_made_renamed_and_deleted() {
             .has("2 messages are deleted on all devices")
     );
     bob.post(&delete, &[]).await.expect(422);
-    let below = bob.mailbox("Old").await;
+    let below = bob.mailbox("Shops/Old").await;
     bob.post(&format!("/mail/mailboxes/{below}/delete"), &[])
         .await
         .expect(200);

@@ -163,7 +163,12 @@ async fn wrong_values_are_told_at_their_fields() {
                 "A name such as Europe/Berlin.",
             ),
             ("names", "language", "fr", "Choose one of these."),
-            ("room", "storage.notice_percent", "98", "This does not fit:"),
+            (
+                "room",
+                "storage.notice_percent",
+                "98",
+                "This must be less than &quot;Warning at&quot;.",
+            ),
         ] {
             let mut fields = if group == "names" {
                 NAMES.to_vec()

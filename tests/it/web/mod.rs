@@ -7,6 +7,7 @@ mod device;
 mod domain;
 mod doors;
 mod events;
+mod growth;
 mod mail;
 mod me;
 mod overview;

@@ -352,10 +352,7 @@ pub(super) const GROUPS: &[Group] = &[
     },
     Group {
         name: "panel",
-        title: (
-            "Leuchte und Taster einstellen",
-            "Settings of LED and button",
-        ),
+        title: ("LED und Knopf einstellen", "Settings of LED and button"),
         entries: &[
             Entry {
                 key: "panel.quiet",
@@ -390,7 +387,7 @@ pub(super) const GROUPS: &[Group] = &[
                     (
                         "leds-class",
                         (
-                            "LED des Kernels, kein Taster",
+                            "LED des Kernels, kein Knopf",
                             "a LED of the kernel's, no button",
                         ),
                     ),
@@ -414,7 +411,10 @@ pub(super) const GROUPS: &[Group] = &[
             },
             Entry {
                 key: "panel.button",
-                label: ("Nummer der Taster-Leitung", "Number of the button's line"),
+                label: (
+                    "Nummer der Leitung des Knopfs",
+                    "Number of the button's line",
+                ),
                 hint: ("Leer ist die des Boards.", "Empty is the board's."),
                 kind: Kind::Count((0, 1023)),
                 show: |settings| number(settings.panel.board.button),
@@ -434,7 +434,7 @@ pub(super) const GROUPS: &[Group] = &[
             },
             Entry {
                 key: "panel.button_active_low",
-                label: ("Der Taster zieht nach Masse", "The button pulls to ground"),
+                label: ("Der Knopf zieht nach Masse", "The button pulls to ground"),
                 hint: ("So ist es meist.", "It mostly does."),
                 kind: Kind::Switch,
                 show: |settings| settings.panel.board.button_active_low.to_string(),

@@ -60,17 +60,11 @@ async fn show(
     let known = web.run(|sources, _| Ok(Known::read(sources))).await?;
     let frame = frame(owner);
     let body = html! {
-        @if done == "saved" {
-            (notice(Tone::Good, frame.t("Gespeichert. Es gilt in einem Augenblick.", "Saved. It holds in a moment."), None))
-        }
         @if let Some(trouble) = web.sources.kept.settings_trouble() {
-            (notice(Tone::Bad, frame.t(
-                "Die hier gemachten Einstellungen gelten gerade nicht:",
-                "The settings made here are not in force:",
-            ), Some(&html! { code { (trouble) } })))
+            (notice(Tone::Bad, trouble.in_words(frame.lang), Some(&html! { code { (trouble.cause()) } })))
         }
         (panel::card(&frame, &web.sources.panel))
-        (settings::cards(&frame, web, &known, typed))
+        (settings::cards(&frame, web, &known, (typed, done)))
         (power::card(&frame))
         (about(&frame, web))
     };

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use super::{PATH, frame};
-use crate::panel::remote::Happening;
+use crate::panel::remote::{Happening, Told};
 use crate::panel::{Condition, Remote, Trouble};
 use crate::web::Web;
 use crate::web::form::Posted;
@@ -38,9 +38,9 @@ pub(super) struct Wanted {
 
 /// What came of a press.
 enum Outcome {
-    Done(Press, String),
+    Done(Press, Told),
     GoesOn(Press),
-    Failed(String),
+    Failed(Told),
     NotFelt,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn card(frame: &Frame, remote: &Remote) -> Markup {
     let view = remote.view();
     html! {
         section.card {
-            h2 { (t("Leuchte und Taster", "LED and button")) }
+            h2 { (t("LED und Knopf", "LED and button")) }
             div.row #led data-live="" {
                 span class={ "led " (class(view.pattern)) } aria-hidden="true" {}
                 p {
@@ -58,7 +58,7 @@ pub(super) fn card(frame: &Frame, remote: &Remote) -> Markup {
                     br; span.soft { (looks(view.pattern, frame.lang)) }
                 }
             }
-            p { (t("Der Taster lässt sich auch von hier drücken:", "The button can be pressed from here too:")) }
+            p { (t("Der Knopf lässt sich auch von hier drücken:", "The button can be pressed from here too:")) }
             div.row {
                 (deed(frame, PRESS_PATH, &[("hold", "short")], t("Kurz: Hinweis gesehen", "Short: notice seen"), "second"))
                 (deed(frame, PRESS_PATH, &[("hold", "room")], t("3 Sekunden: Platz schaffen", "3 seconds: make room"), "second"))
@@ -68,7 +68,7 @@ pub(super) fn card(frame: &Frame, remote: &Remote) -> Markup {
                 "Was beim Platzschaffen geht, lässt sich unter Speicher vorher ansehen und danach zurückholen.",
                 "What goes when room is made can be looked at before, and put back after, under Storage.",
             )) }
-            p.hint { (t("Gefunden:", "Found:")) " " (remote.how()) }
+            p.hint { (t("Gefunden:", "Found:")) " " span lang="en" { (remote.how()) } }
         }
     }
 }
@@ -91,10 +91,7 @@ fn class(pattern: Pattern) -> &'static str {
 fn looks(pattern: Pattern, lang: Lang) -> &'static str {
     let (de, en) = match pattern {
         Pattern::Dark => ("dunkel", "dark"),
-        Pattern::Felt => (
-            "dunkel: Der Taster ist gedrückt",
-            "dark: the button is down",
-        ),
+        Pattern::Felt => ("dunkel: Der Knopf ist gedrückt", "dark: the button is down"),
         Pattern::Steady | Pattern::Held => ("leuchtet", "lit"),
         Pattern::Quiet => (
             "blinkt kurz alle 30 Sekunden",
@@ -172,7 +169,7 @@ pub(super) async fn press(
         (told(&frame, &outcome))
         p { a.button.second href=(PATH) { (frame.t("Zurück", "Back")) } }
     };
-    Ok(frame.page(frame.t("Taster gedrückt", "Button pressed"), &body))
+    Ok(frame.page(frame.t("Knopf gedrückt", "Button pressed"), &body))
 }
 
 fn press_and_wait(remote: &Remote, hold: Duration) -> Outcome {
@@ -211,20 +208,20 @@ fn told(frame: &Frame, outcome: &Outcome) -> Markup {
     match outcome {
         Outcome::Done(press, what) => html! {
             (notice(Tone::Good, pressed(*press), None))
-            details open { summary { (t("Was die Box sagt", "What the box says")) } pre { (what) } }
+            @for paragraph in what.words(frame.lang.0).split("\n\n") { p.lines { (paragraph) } }
         },
         Outcome::GoesOn(press) => html! {
             (notice(Tone::Info, pressed(*press), None))
-            p { (t("Das dauert noch; die Leuchte zeigt, wenn es fertig ist.", "This takes a while longer; the LED shows when it is done.")) }
+            p { (t("Das dauert noch; die LED zeigt, wenn es fertig ist.", "This takes a while longer; the LED shows when it is done.")) }
         },
         Outcome::Failed(why) => html! {
             (notice(Tone::Bad, t("Das hat nicht geklappt.", "That did not work."), None))
-            pre { (why) }
+            p { (why.words(frame.lang.0)) }
         },
         Outcome::NotFelt => notice(
             Tone::Bad,
             t(
-                "Der Taster hat den Druck nicht gespürt; vielleicht klemmt er.",
+                "Der Knopf hat den Druck nicht gespürt; vielleicht klemmt er.",
                 "The button did not feel the press; it may be stuck.",
             ),
             None,

@@ -178,7 +178,7 @@ fn told(frame: &Frame, what: What, is_done: bool) -> Response {
                 "The box restarts and is back in about a minute.",
             ),
             What::PowerOff => t(
-                "Die Box schaltet sich aus. Wenn die Leuchte dunkel ist, dürfen Sie sie ausstecken.",
+                "Die Box schaltet sich aus. Wenn die LED dunkel ist, dürfen Sie sie ausstecken.",
                 "The box shuts down. Once the LED is dark you may unplug it.",
             ),
         };

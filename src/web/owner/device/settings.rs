@@ -16,6 +16,7 @@ use crate::web::change::{Edit, Error};
 use crate::web::form::Posted;
 use crate::web::layout::Frame;
 use crate::web::owner::settings::{of_error, try_change};
+use crate::web::parts::{Tone, notice};
 use crate::web::problem::Problem;
 use crate::web::visitor::Owner;
 use crate::web::words::Lang;
@@ -50,14 +51,22 @@ impl Known {
     }
 }
 
-/// All groups.
-pub(super) fn cards(frame: &Frame, web: &Web, known: &Known, typed: &Typed) -> Markup {
+/// All groups. `saved` names the one that was saved just now, if any.
+pub(super) fn cards(
+    frame: &Frame,
+    web: &Web,
+    known: &Known,
+    (typed, saved): (&Typed, &str),
+) -> Markup {
     html! {
         @for (at, group) in GROUPS.iter().enumerate() {
-            @let is_open = at == 0 || group.name == typed.group;
+            @let is_open = at == 0 || group.name == typed.group || group.name == saved;
             section.card id=(group.name) {
                 details open[is_open] {
                     summary { h2 { (say(frame.lang, group.title)) } }
+                    @if group.name == saved {
+                        (notice(Tone::Good, frame.t("Gespeichert. Es gilt in einem Augenblick.", "Saved. It holds in a moment."), None))
+                    }
                     (form(frame, web, known, group, typed))
                 }
             }
@@ -75,7 +84,7 @@ fn say(lang: Lang, (de, en): Both) -> &'static str {
 fn form(frame: &Frame, web: &Web, known: &Known, group: &Group, typed: &Typed) -> Markup {
     let is_locked = |entry: &Entry| web.sources.changer.is_locked(entry.key);
     html! {
-        form method="post" action={ (PATH) "/settings/" (group.name) } {
+        form method="post" action={ (PATH) "/settings/" (group.name) "#" (group.name) } {
             (frame.token())
             div.fields {
                 @for entry in group.entries {
@@ -241,7 +250,7 @@ pub(super) async fn save(
         note(group, error, lang, &mut typed)?;
     }
     if typed.errors.is_empty() {
-        let to = format!("{PATH}?done=saved#{}", group.name);
+        let to = format!("{PATH}?done={}#{}", group.name, group.name);
         return Ok(Redirect::to(&to).into_response());
     }
     show(&web, &owner, StatusCode::UNPROCESSABLE_ENTITY, "", &typed).await
@@ -304,7 +313,22 @@ fn note(group: &Group, error: Error, lang: Lang, typed: &mut Typed) -> Result<()
     let Some(blamed) = blamed else {
         return Err(of_error(error));
     };
-    let text = format!("{} {why}", lang.t("Das passt nicht:", "This does not fit:"));
+    let other = group
+        .entries
+        .iter()
+        .find(|entry| entry.key != blamed.key && why.contains(entry.key));
+    let text = match other {
+        Some(other) if why.contains("is not below") => lang
+            .t(
+                "Das muss kleiner sein als „{}“.",
+                "This must be less than \"{}\".",
+            )
+            .replace("{}", say(lang, other.label)),
+        Some(_) | None => format!(
+            "{} {why}",
+            lang.t("Das passt nicht zusammen:", "This does not go together:")
+        ),
+    };
     typed.errors.insert(blamed.key, text);
     Ok(())
 }

@@ -89,13 +89,9 @@ fn accounts(lang: Lang, glance: &Glance) -> Vec<Warning> {
 
 fn settings(lang: Lang, glance: &Glance) -> Option<Warning> {
     let trouble = glance.settings_trouble.as_ref()?;
-    let told = lang.t(
-        "Ihre Einstellungen lassen sich nicht lesen und gelten nicht:",
-        "Your settings cannot be read and are not in force:",
-    );
     Some(Warning {
         tone: Tone::Bad,
-        text: format!("{told} {trouble}"),
+        text: format!("{} {}", trouble.in_words(lang), trouble.cause()),
         path: "/box/device",
         action: lang.t("Zu den Einstellungen", "To the settings"),
     })

@@ -328,7 +328,7 @@ async fn try_saved(
                 "Es klappt: Anmelden und Senden funktionieren. Die Probemail an Sie ist unterwegs.",
                 "It works: login and sending are fine. The test mail to you is on its way.",
             ), None))
-            (words_of(&frame, reply))
+            (smarthost::words_of(&frame, reply))
         },
         Err(failure) => failed(&frame, smarthost, failure),
     };
@@ -342,18 +342,7 @@ async fn try_saved(
 fn failed(frame: &Frame, smarthost: &Smarthost, failure: &Failure) -> Markup {
     html! {
         (notice(Tone::Bad, &failure.in_words(smarthost, frame.lang.0), None))
-        (words_of(frame, &failure.said))
-    }
-}
-
-fn words_of(frame: &Frame, said: &str) -> Markup {
-    html! {
-        @if !said.is_empty() {
-            details {
-                summary { (frame.t("Wortlaut der Gegenseite", "The other side's words")) }
-                pre { (said) }
-            }
-        }
+        (smarthost::words_of(frame, &failure.said))
     }
 }
 

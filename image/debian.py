@@ -6,8 +6,8 @@ serves when the archive cannot be reached. Run as a program:
 
     debian.py                              brings what the tests need into the cache; they only read it
     debian.py sources SUITE                prints the lines of sources.list for the suite
-    debian.py unpack SUITE FOLDER NAME...  unpacks packages there and prints their names and versions; `kernel` stands for
-                                           the kernel's packages
+    debian.py versions SUITE NAME...       prints the newest versions of packages; `kernel` stands for the kernel's
+    debian.py unpack SUITE FOLDER NAME...  unpacks packages there and prints their names and versions
 """
 
 import lzma
@@ -211,13 +211,19 @@ def fetch():
         print(f"{name}: kernel {Kernel(name).version}")
 
 
-def unpack(name, folder, packages):
-    suite = Suite(name)
-    if "kernel" in packages:
-        packages = [one for one in packages if one != "kernel"] + suite.kernel_packages("linux-image-arm64")
-    suite.unpack(packages, folder)
-    for package in packages:
+def all_of(suite, packages):
+    kernel = suite.kernel_packages("linux-image-arm64") if "kernel" in packages else []
+    return [package for package in packages if package != "kernel"] + kernel
+
+
+def print_versions(suite, packages):
+    for package in all_of(suite, packages):
         print(package, suite.field(package, "Version"))
+
+
+def unpack(suite, folder, packages):
+    suite.unpack(all_of(suite, packages), folder)
+    print_versions(suite, packages)
 
 
 if __name__ == "__main__":
@@ -226,7 +232,9 @@ if __name__ == "__main__":
             fetch()
         case ["sources", name]:
             print("\n".join(sources(name)))
+        case ["versions", name, *packages]:
+            print_versions(Suite(name), packages)
         case ["unpack", name, folder, *packages]:
-            unpack(name, folder, packages)
+            unpack(Suite(name), folder, packages)
         case _:
             sys.exit(__doc__)

@@ -3,7 +3,9 @@
 //! A backup holds `manifest.json` and the files that it names, each a redb database copied row by row in the order of
 //! keys, read back and hashed. The manifest is replaced last, in one step: until then the backup before counts. A
 //! volume whose generation has not changed since is not copied again. Mail goes on meanwhile; only moving and removing
-//! bodies waits.
+//! bodies waits. A directory may keep the backup before too; the two share what has not changed (`manifest`).
+
+mod manifest;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,7 +15,10 @@ use std::sync::PoisonError;
 
 use redb::{Builder, Database, Key, TableDefinition, Value, WriteTransaction};
 use ring::digest::{Context, SHA256};
-use serde::{Deserialize, Serialize};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use self::manifest::{Copied, Manifest};
+pub use self::manifest::{Generation, drop_before, fall_back, has_before, remove_damaged, tidy};
 
 use super::blob::{self, GARBAGE, MOVED, PLACES, SHARED};
 use super::engine::INDEX;
@@ -24,28 +29,11 @@ use super::volume_tx::VolumeTx;
 use super::{Error, Options, Result, Store, schema};
 use crate::clock::Now;
 
-const MANIFEST: &str = "manifest.json";
+/// Name of the setting that holds [`Store::lineage`].
+pub(super) const LINEAGE: &str = "backup.store";
 
 /// Page cache while copying.
 const CACHE_BYTES: usize = 4 << 20;
-
-/// What a backup consists of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Files by the name that they have in a store.
-    files: BTreeMap<String, Copied>,
-}
-
-/// One file of a backup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Copied {
-    /// Its name in the backup.
-    file: String,
-    bytes: u64,
-    sha256: String,
-    /// A volume's generation when it was copied.
-    generation: u64,
-}
 
 /// What a backup did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,57 +47,106 @@ pub struct BackupReport {
 }
 
 impl Store {
-    /// Backs the store up into `dir`, consistent as of one moment during the call.
+    /// Backs the store up into `dir`, consistent as of one moment during the call. No backup before it is kept.
     pub fn backup(&self, dir: &Path) -> Result<BackupReport> {
+        self.backup_keeping(dir, Generation::Newest)
+    }
+
+    /// As [`Store::backup`]; `oldest` is the oldest that is kept.
+    pub fn backup_keeping(&self, dir: &Path, oldest: Generation) -> Result<BackupReport> {
         let core = &self.0.core;
+        let store = self.lineage()?;
         let _only = core.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         fs::create_dir_all(dir).map_err(Error::io)?;
         let before = Manifest::load(dir).unwrap_or_default();
         let mut report = BackupReport::default();
-        let mut manifest = Manifest::default();
+        let mut manifest = Manifest::of(&store);
         // Read before the snapshot: what is filed between the two is copied now and counts as a change later.
-        let mut generations = BTreeMap::new();
-        for number in core.volumes.numbers()? {
-            generations.insert(number, core.volumes.get(number).generation()?);
-        }
+        let generations = self.generations()?;
         let snapshot = self.snapshot()?;
         let known = Known::new(&snapshot)?;
-        let stamp = before.next_stamp();
+        let stamp = manifest::next_stamp(dir)?;
         let index = copy_index(dir, &format!("index-{stamp}.redb"), &snapshot)?;
         drop(snapshot);
         manifest.files.insert(INDEX.to_owned(), index);
         report.copied += 1;
         for number in known.volumes() {
             let name = file_name(number);
-            let volume = core.volumes.get(number);
             let generation = generations.get(&number).copied().unwrap_or_default();
-            let copied = match before.files.get(&name) {
-                Some(copied) if copied.generation == generation && copied.is_in(dir) => {
-                    report.unchanged += 1;
-                    copied.clone()
-                }
-                _ => {
-                    report.copied += 1;
-                    let file = format!("volume-{number:04}-{stamp}.redb");
-                    known.copy_volume((dir, &file), &volume, generation)?
-                }
+            let copied = if let Some(copied) = before.unchanged(&name, (&store, generation), dir) {
+                report.unchanged += 1;
+                copied.clone()
+            } else {
+                report.copied += 1;
+                let file = format!("volume-{number:04}-{stamp}.redb");
+                known.copy_volume((dir, &file), &core.volumes.get(number), generation)?
             };
             manifest.files.insert(name, copied);
         }
-        report.bytes = manifest.files.values().map(|copied| copied.bytes).sum();
-        manifest.save(dir)?;
-        manifest.remove_others(dir)?;
+        report.bytes = manifest.bytes();
+        manifest.take_over(dir, before, oldest)?;
         Ok(report)
+    }
+
+    /// Bytes that the next backup into `dir` writes, about.
+    pub fn backup_bytes(&self, dir: &Path) -> Result<u64> {
+        let (core, store) = (&self.0.core, self.lineage()?);
+        let before = Manifest::load(dir).unwrap_or_default();
+        let (mut changed, mut volumes) = (0, 0);
+        for (number, generation) in self.generations()? {
+            let bytes = core.volumes.file_bytes(number)?;
+            volumes += bytes;
+            let kept = before.unchanged(&file_name(number), (&store, generation), dir);
+            changed += if kept.is_none() { bytes } else { 0 };
+        }
+        let index = self.space()?.used.saturating_sub(volumes);
+        Ok(index + changed)
+    }
+
+    /// Sixteen digits that no other store has, nor what is restored from a backup of this one: numbers that both count
+    /// up mean different things in each.
+    pub fn lineage(&self) -> Result<String> {
+        let kept = self.snapshot()?.setting(LINEAGE)?;
+        if let Some(text) = kept.and_then(|kept| String::from_utf8(kept).ok()) {
+            return Ok(text);
+        }
+        let mut bytes = [0; 8];
+        let filled = SystemRandom::new().fill(&mut bytes);
+        filled.map_err(|_| Error::Fault("no randomness".to_owned()))?;
+        let text = format!("{:016x}", u64::from_be_bytes(bytes));
+        self.set_setting(LINEAGE, text.as_bytes())?;
+        Ok(text)
+    }
+
+    fn generations(&self) -> Result<BTreeMap<u32, u64>> {
+        let volumes = &self.0.core.volumes;
+        let numbers = volumes.numbers()?.into_iter();
+        numbers
+            .map(|number| Ok((number, volumes.get(number).generation()?)))
+            .collect()
     }
 
     /// Puts a backup back into `dir`, which must hold no store, and opens it. Every file is checked against the
     /// manifest, and every mailbox gets a new UIDVALIDITY, for UIDs given after the backup may come again. All spooled
     /// mail is held ([`SpoolStage::Held`](super::spool::SpoolStage::Held)), for it may have been sent since.
     pub fn restore(backup: &Path, dir: &Path, options: &Options, now: Now) -> Result<Self> {
+        Self::restore_from((backup, Generation::Newest), dir, options, now)
+    }
+
+    /// As [`Store::restore`], of one of the backups in that directory.
+    pub fn restore_from(
+        (backup, generation): (&Path, Generation),
+        dir: &Path,
+        options: &Options,
+        now: Now,
+    ) -> Result<Self> {
         if Self::exists(dir) {
             return Err(Error::Exists("a store in that directory"));
         }
-        let manifest = Manifest::load(backup)?;
+        let manifest = match generation {
+            Generation::Newest => Manifest::load(backup)?,
+            Generation::Before => Manifest::load_before(backup)?,
+        };
         fs::create_dir_all(dir.join("volumes")).map_err(Error::io)?;
         // The index comes last: without it there is no store.
         for (name, copied) in manifest.files.iter().rev() {
@@ -126,66 +163,6 @@ impl Store {
         let store = Self::open(dir, options, now)?;
         store.begin_anew(now)?;
         Ok(store)
-    }
-}
-
-impl Manifest {
-    fn load(dir: &Path) -> Result<Self> {
-        let text = fs::read(dir.join(MANIFEST)).map_err(Error::io)?;
-        serde_json::from_slice(&text).map_err(Error::io)
-    }
-
-    fn save(&self, dir: &Path) -> Result<()> {
-        let text = serde_json::to_vec_pretty(self).map_err(Error::io)?;
-        let half = dir.join("manifest.json.new");
-        let mut file = File::create(&half).map_err(Error::io)?;
-        file.write_all(&text).map_err(Error::io)?;
-        file.sync_all().map_err(Error::io)?;
-        fs::rename(&half, dir.join(MANIFEST)).map_err(Error::io)?;
-        sync_dir(dir)
-    }
-
-    /// A number that no file of this backup has in its name.
-    fn next_stamp(&self) -> u64 {
-        let stamps = self.files.values().filter_map(|copied| {
-            let stem = copied.file.strip_suffix(".redb")?;
-            stem.rsplit('-').next()?.parse::<u64>().ok()
-        });
-        stamps.max().map_or(1, |stamp| stamp + 1)
-    }
-
-    /// Removes the databases that the manifest no longer names.
-    fn remove_others(&self, dir: &Path) -> Result<()> {
-        for entry in fs::read_dir(dir).map_err(Error::io)? {
-            let entry = entry.map_err(Error::io)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let ours = name.starts_with("index-") || name.starts_with("volume-");
-            let named = self.files.values().any(|copied| copied.file == name);
-            if ours && !named {
-                fs::remove_file(entry.path()).map_err(Error::io)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Copied {
-    fn is_in(&self, dir: &Path) -> bool {
-        fs::metadata(dir.join(&self.file)).is_ok_and(|file| file.len() == self.bytes)
-    }
-
-    /// Reads a finished file back.
-    fn read_back(dir: &Path, file: &str, generation: u64) -> Result<Self> {
-        let path = dir.join(file);
-        File::open(&path)
-            .and_then(|file| file.sync_all())
-            .map_err(Error::io)?;
-        Ok(Self {
-            file: file.to_owned(),
-            bytes: fs::metadata(&path).map_err(Error::io)?.len(),
-            sha256: copy_file(&path, Path::new("/dev/null")).map_err(Error::io)?,
-            generation,
-        })
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a store needs after it was put back from a backup.
 
+use super::backup::LINEAGE;
 use super::change::Change;
 use super::counters::next_uid_validity;
 use super::mailbox::{MailboxRow, names};
+use super::schema::SETTINGS;
 use super::tx::Tx;
 use super::{Result, Store, spool};
 use crate::clock::Now;
@@ -21,10 +23,11 @@ fn bump_all(tx: &mut Tx<'_>, now: Now) -> Result<()> {
 
 impl Store {
     /// What a store needs first when it comes out of a backup, in one commit: new UIDVALIDITY for every mailbox
-    /// ([`Store::bump_uid_validity_all`]), and all spooled mail held, since it may have been sent after the backup.
+    /// ([`Store::bump_uid_validity_all`]), a lineage of its own, and all spooled mail held, since it may have been sent after the backup.
     pub(super) fn begin_anew(&self, now: Now) -> Result<()> {
         self.0.commit(move |tx| {
             bump_all(tx, now)?;
+            tx.write(SETTINGS)?.remove(LINEAGE)?;
             spool::hold_all(tx)
         })
     }

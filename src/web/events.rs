@@ -282,12 +282,14 @@ mod tests {
     use super::*;
     use crate::clock::Mono;
     use crate::mail::ids::AccountId;
-    use crate::web::session::Sessions;
+    use crate::web::session::{Asked, Sessions};
 
     fn session(sessions: &Sessions) -> Session {
         let now = Mono(Duration::ZERO);
         let cookie = sessions.begin(Realm::Box, AccountId(1), now).unwrap();
-        sessions.find(Realm::Box, cookie.expose(), now).unwrap()
+        sessions
+            .find(Realm::Box, cookie.expose(), Asked::ByPerson, now)
+            .unwrap()
     }
 
     #[test]

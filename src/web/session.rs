@@ -59,6 +59,15 @@ impl Realm {
     }
 }
 
+/// Who has a browser ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A person, who goes to a page or sends a form.
+    ByPerson,
+    /// The page itself, which keeps up with what changes while perhaps nobody looks at it.
+    ByPage,
+}
+
 /// A random text that nobody can guess: a cookie's value or a form's token.
 #[derive(Clone, Debug)]
 pub struct Token(Secret<String>);
@@ -159,8 +168,8 @@ impl Sessions {
         Some(cookie)
     }
 
-    /// The session of a cookie, which lives on by that.
-    pub fn find(&self, realm: Realm, cookie: &str, now: Mono) -> Option<Session> {
+    /// The session of a cookie, which lives on by that if it was a person who asked.
+    pub fn find(&self, realm: Realm, cookie: &str, asked: Asked, now: Mono) -> Option<Session> {
         let key = digest_of(cookie);
         let mut rows = self.rows();
         let row = rows.get_mut(&key).filter(|row| row.realm == realm)?;
@@ -168,7 +177,9 @@ impl Sessions {
             rows.remove(&key);
             return None;
         }
-        row.last = now;
+        if asked == Asked::ByPerson {
+            row.last = now;
+        }
         Some(Session {
             account: row.account,
             form: row.form.clone(),
@@ -214,9 +225,21 @@ mod tests {
     fn realms_are_apart() {
         let sessions = Sessions::default();
         let cookie = sessions.begin(Realm::Mail, ANNA, at(0)).unwrap();
-        assert!(sessions.find(Realm::Mail, cookie.expose(), at(1)).is_some());
-        assert!(sessions.find(Realm::Box, cookie.expose(), at(1)).is_none());
-        assert!(sessions.find(Realm::Mail, "guess", at(1)).is_none());
+        assert!(
+            sessions
+                .find(Realm::Mail, cookie.expose(), Asked::ByPerson, at(1))
+                .is_some()
+        );
+        assert!(
+            sessions
+                .find(Realm::Box, cookie.expose(), Asked::ByPerson, at(1))
+                .is_none()
+        );
+        assert!(
+            sessions
+                .find(Realm::Mail, "guess", Asked::ByPerson, at(1))
+                .is_none()
+        );
     }
 
     #[test]
@@ -227,7 +250,7 @@ mod tests {
         while now < 12 * 3600 {
             assert!(
                 sessions
-                    .find(Realm::Box, cookie.expose(), at(now))
+                    .find(Realm::Box, cookie.expose(), Asked::ByPerson, at(now))
                     .is_some(),
                 "{now}"
             );
@@ -235,15 +258,27 @@ mod tests {
         }
         assert!(
             sessions
-                .find(Realm::Box, cookie.expose(), at(now + 1))
+                .find(Realm::Box, cookie.expose(), Asked::ByPerson, at(now + 1))
                 .is_none()
         );
         let cookie = sessions.begin(Realm::Box, ANNA, at(0)).unwrap();
         assert!(
             sessions
-                .find(Realm::Box, cookie.expose(), at(1801))
+                .find(Realm::Box, cookie.expose(), Asked::ByPerson, at(1801))
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_page_left_open_does_not_keep_it() {
+        let sessions = Sessions::default();
+        let cookie = sessions.begin(Realm::Box, ANNA, at(0)).unwrap();
+        let find = |asked, now| sessions.find(Realm::Box, cookie.expose(), asked, at(now));
+        for now in (0..=1800).step_by(60) {
+            assert!(find(Asked::ByPage, now).is_some(), "{now}");
+        }
+        assert!(find(Asked::ByPage, 1801).is_none());
+        assert!(find(Asked::ByPerson, 1801).is_none());
     }
 
     #[test]
@@ -252,10 +287,15 @@ mod tests {
         let mine = sessions.begin(Realm::Mail, ANNA, at(0)).unwrap();
         let other = sessions.begin(Realm::Mail, ANNA, at(0)).unwrap();
         let bobs = sessions.begin(Realm::Mail, AccountId(2), at(0)).unwrap();
-        let kept = sessions.find(Realm::Mail, mine.expose(), at(1)).unwrap();
+        let kept = sessions
+            .find(Realm::Mail, mine.expose(), Asked::ByPerson, at(1))
+            .unwrap();
         sessions.end_others(ANNA, Some(&kept));
-        let is_there =
-            |cookie: &Token| sessions.find(Realm::Mail, cookie.expose(), at(2)).is_some();
+        let is_there = |cookie: &Token| {
+            sessions
+                .find(Realm::Mail, cookie.expose(), Asked::ByPerson, at(2))
+                .is_some()
+        };
         assert_eq!([&mine, &other, &bobs].map(is_there), [true, false, true]);
     }
 
@@ -269,7 +309,7 @@ mod tests {
         assert_eq!(sessions.rows().len(), SESSIONS_MAX);
         assert!(
             sessions
-                .find(Realm::Mail, first.expose(), at(600))
+                .find(Realm::Mail, first.expose(), Asked::ByPerson, at(600))
                 .is_none()
         );
     }

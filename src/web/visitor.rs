@@ -4,17 +4,20 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::FromRequestParts;
-use axum::http::header::COOKIE;
+use axum::http::header::{ACCEPT, COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Web;
 use super::problem::Problem;
-use super::session::{Realm, Session, Token};
+use super::session::{Asked, Realm, Session, Token};
 use super::words::Lang;
 use crate::auth::Via;
 use crate::store::types::Account;
+
+/// Header of requests that a live page makes by itself.
+pub const LIVE: &str = "x-live";
 
 /// The connection that a request came over.
 #[derive(Clone, Copy, Debug)]
@@ -162,7 +165,7 @@ async fn logged_in(
     let to_login = || Problem::Elsewhere(login_path(realm, &visitor.path));
     let cookie = cookie(headers, realm.cookie()).ok_or_else(to_login)?;
     let sessions = &web.sources.kept.sessions;
-    let session = sessions.find(realm, cookie, web.now().mono);
+    let session = sessions.find(realm, cookie, asked(headers), web.now().mono);
     let session = session.ok_or_else(to_login)?;
     let id = session.account;
     let account = web.run(move |sources, _| Ok(sources.store.snapshot()?.account(id)?));
@@ -171,6 +174,17 @@ async fn logged_in(
     } else {
         sessions.end(&session);
         Err(to_login())
+    }
+}
+
+/// The script of a live page says of its own requests that they are; browsers say so of event streams, which they open
+/// again and again.
+fn asked(headers: &HeaderMap) -> Asked {
+    let accepted = headers.get(ACCEPT).map(HeaderValue::as_bytes);
+    if headers.contains_key(LIVE) || accepted == Some(b"text/event-stream") {
+        Asked::ByPage
+    } else {
+        Asked::ByPerson
     }
 }
 

@@ -28,7 +28,7 @@ use crate::store::types::FlagAction;
 use crate::web::Web;
 use crate::web::problem::Problem;
 use crate::web::safe_html::wants_remote;
-use crate::web::visitor::{Person, SameSite, cookie, set_cookie};
+use crate::web::visitor::{LIVE, Person, SameSite, cookie, set_cookie};
 use crate::web::words::Lang;
 use page::Page;
 
@@ -137,7 +137,7 @@ async fn read(
 /// Pages that are fetched again because something changed, or before anybody looks, are not reading.
 fn is_opened_by_hand(headers: &HeaderMap) -> bool {
     let is_prefetch = headers.get("sec-purpose").is_some() || headers.get("purpose").is_some();
-    !is_prefetch && !headers.contains_key("x-live")
+    !is_prefetch && !headers.contains_key(LIVE)
 }
 
 fn load(

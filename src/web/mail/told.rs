@@ -145,7 +145,7 @@ fn is_it(done: &Done, session: &Session, number: u64, now: Mono) -> bool {
 mod tests {
     use super::*;
     use crate::mail::ids::AccountId;
-    use crate::web::session::{Realm, Sessions};
+    use crate::web::session::{Asked, Realm, Sessions};
 
     fn at(seconds: u64) -> Mono {
         Mono(Duration::from_secs(seconds))
@@ -153,7 +153,9 @@ mod tests {
 
     fn session(sessions: &Sessions) -> Session {
         let cookie = sessions.begin(Realm::Mail, AccountId(1), at(0)).unwrap();
-        sessions.find(Realm::Mail, cookie.expose(), at(0)).unwrap()
+        sessions
+            .find(Realm::Mail, cookie.expose(), Asked::ByPerson, at(0))
+            .unwrap()
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod open;
 mod panel;
 mod sending;
 mod services;
+mod stick;
 mod upkeep;
 mod watchdog;
 

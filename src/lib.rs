@@ -27,6 +27,7 @@ pub mod sasl;
 pub mod search;
 pub mod smtp;
 pub mod space;
+pub mod stick;
 pub mod store;
 pub mod transfer;
 pub mod trust;

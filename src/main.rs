@@ -39,8 +39,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = written.alone().map_err(|e| Failure::Usage(e.to_string()))?;
     match task {
         Task::Serve => serve(written),
-        Task::Restore(dir) => {
-            say_with(|terminal| backup::restore(&dir, &settings, &clock, terminal))
+        Task::Restore(dir, generation) => {
+            say_with(|terminal| backup::restore((&dir, generation), &settings, &clock, terminal))
         }
         Task::PanelDark => panel::dark(&settings),
         Task::Provision(_) => Ok(()),

@@ -23,6 +23,8 @@ pub const SETUP_FOR: Duration = Duration::from_mins(10);
 /// Trouble that is no matter of storage; the greatest is nearest to the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
+    /// There is no good backup that is new enough.
+    Backup,
     /// The clock is not set: certificates cannot be judged, and nothing is deleted by age.
     Clock,
     /// The certificate has expired or will soon, or a new one cannot be used.
@@ -38,6 +40,7 @@ pub enum Trouble {
 impl Trouble {
     fn in_words(self) -> &'static str {
         match self {
+            Self::Backup => "the last good backup on the USB stick is too old",
             Self::Clock => "the clock is not set",
             Self::Certificate => "the certificate runs out, or the new one cannot be used",
             Self::Delivery => "mail to others does not get out; `heimpost status` says why",

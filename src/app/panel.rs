@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::upkeep::outward;
 use crate::clock::{Clock, Mono, Now};
-use crate::config::{PanelSettings, Settings};
+use crate::config::{BackupSettings, PanelSettings, Settings};
 use crate::maillog::{self, Log};
 use crate::manage::room::hook;
 use crate::net::Counters;
@@ -28,6 +28,7 @@ use crate::panel::{Action, Manner, Policy, Remote, Trouble};
 use crate::queue::desk::{Desk, Diagnosis};
 use crate::room;
 use crate::space;
+use crate::stick::Standing;
 use crate::store::types::{Language, Level};
 use crate::store::{Result, Store};
 use crate::wake::Wake;
@@ -93,6 +94,7 @@ impl Started {
             clock: shared.clock.clone(),
             counters: shared.counters.clone(),
             tls: Arc::clone(&shared.tls),
+            backup: settings.backup.clone(),
             token: shutdown.token(),
             changed,
             down: None,
@@ -117,6 +119,7 @@ struct Follower {
     clock: Clock,
     counters: Counters,
     tls: Arc<Tls>,
+    backup: BackupSettings,
     token: Token,
     changed: Arc<Notify>,
     /// Since when the button has been down.
@@ -149,13 +152,17 @@ impl Follower {
     /// Looks at the state of the house and shows it.
     async fn look(&self) {
         let (store, desk, now) = (self.store.clone(), self.desk.clone(), self.clock.now());
-        let look = move || (level(&store, now), sending_trouble(&desk, now));
-        let (level, sending) = spawn_blocking(look).await.unwrap_or_else(|_| {
+        let backup = self.backup.clone();
+        let look = move || {
+            let trouble = sending_trouble(&desk, now).max(backup_trouble(&store, &backup, now));
+            (level(&store, now), trouble)
+        };
+        let (level, looked) = spawn_blocking(look).await.unwrap_or_else(|_| {
             self.counters.panicked();
             tracing::error!("looking at the state panicked");
             (Level::Fault, None)
         });
-        let trouble = self.trouble(now).max(sending);
+        let trouble = self.trouble(now).max(looked);
         self.remote
             .change(|policy| policy.handle_state(level, trouble, now.mono));
     }
@@ -255,6 +262,17 @@ fn sending_trouble(desk: &Desk, now: Now) -> Option<Trouble> {
         Diagnosis::Names => Trouble::Dns,
         Diagnosis::Port25 | Diagnosis::Smarthost(_) | Diagnosis::Stuck => Trouble::Delivery,
     })
+}
+
+fn backup_trouble(store: &Store, settings: &BackupSettings, now: Now) -> Option<Trouble> {
+    let standing = store
+        .snapshot()
+        .and_then(|snapshot| Standing::load(&snapshot, settings));
+    match standing {
+        Ok(standing) => standing?.is_overdue(now).then_some(Trouble::Backup),
+        // That is the level's matter.
+        Err(_) => None,
+    }
 }
 
 fn in_words(action: Action) -> Told {

@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::notices::Notices;
+use super::stick::Watch;
 use crate::clock::Now;
 use crate::config::{Listen, Settings};
 use crate::dns::Resolver;
@@ -46,6 +47,9 @@ const EVENTS_INTERVAL: Duration = Duration::from_secs(5);
 /// How often it is looked whether DNS has new keys for signatures, while there are some.
 const KEYS_INTERVAL: Duration = Duration::from_mins(30);
 
+/// How often it is looked how old the backup on the stick is.
+const STICK_INTERVAL: Duration = Duration::from_mins(3);
+
 /// How often a store that could not write is tried again.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -75,6 +79,8 @@ pub(super) fn start(store: &Store, settings: &Settings, shared: &Shared, shutdow
             Err(error) => tracing::warn!(%error, "what was set aside was not released"),
         }
     });
+    let stick = Watch::new(store, settings);
+    every(STICK_INTERVAL, shared, shutdown, move |now| stick.look(now));
     start_storage(store, shared, shutdown);
     start_notices(store, settings, shared, shutdown);
 }

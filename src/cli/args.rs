@@ -10,8 +10,9 @@ use super::export::Kind;
 use super::import::Source;
 use super::operation::{Format, Operation, Password};
 use super::queue::{Deed, Which};
-use super::{Failure, Result, backup, dns, provision, room};
+use super::{Failure, Result, backup, dns, provision, room, stick};
 use crate::mail::secret::Secret;
+use crate::store::backup::Generation;
 
 /// Longest password taken from standard input, in bytes, its line end included.
 const STDIN_BYTES_MAX: u64 = 4096;
@@ -72,15 +73,22 @@ pub enum Command {
     /// Copy the whole store into a directory while mail flows; a later backup there copies only what changed
     Backup {
         /// Directory, made if it is missing
-        dir: PathBuf,
+        #[arg(required_unless_present = "helper")]
+        dir: Option<PathBuf>,
         /// Try it out: restore it into a directory beside it, check that, and remove it again
-        #[arg(long = "try")]
+        #[arg(long = "try", requires = "dir")]
         trial: bool,
+        #[command(flatten)]
+        #[doc(hidden)]
+        stick: StickArguments,
     },
     /// Put a backup into the data directory, which must hold no store
     Restore {
         /// Directory with the backup
         dir: PathBuf,
+        /// The backup before the last one, where a directory on a stick has both
+        #[arg(long)]
+        before: bool,
     },
     /// What your domains must publish in DNS, and whether they do
     #[command(subcommand)]
@@ -125,13 +133,40 @@ pub enum Command {
     RunPrograms,
 }
 
+/// Backups on a USB stick, for the service that mounts it.
+#[derive(Debug, Args)]
+#[group(id = "helper", multiple = false, conflicts_with = "dir")]
+pub struct StickArguments {
+    /// Back up to the USB stick that is mounted there
+    #[arg(long, value_name = "DIR")]
+    stick: Option<PathBuf>,
+    /// Print which USB stick is named for backups
+    #[arg(long)]
+    stick_name: bool,
+    /// Remember that the stick cannot be used, and why
+    #[arg(long, value_name = "REASON")]
+    stick_failed: Option<String>,
+}
+
+impl StickArguments {
+    fn into_task(self) -> Result<stick::Task> {
+        Ok(match (self.stick, self.stick_failed) {
+            (Some(dir), _) => stick::Task::BackUp {
+                mounted: absolute(&dir)?,
+            },
+            (None, Some(reason)) => stick::Task::Failed { reason },
+            (None, None) => stick::Task::Name,
+        })
+    }
+}
+
 /// What the arguments ask for.
 #[derive(Debug)]
 pub enum Task {
     /// Run the daemon.
     Serve,
     /// Make a store from the backup in that directory.
-    Restore(PathBuf),
+    Restore(PathBuf, Generation),
     /// Make the LED dark, without a daemon.
     PanelDark,
     /// Have what was put on the card take effect.
@@ -378,7 +413,14 @@ impl Command {
     pub fn into_task(self) -> Result<Task> {
         let operation = match self {
             Self::Serve => return Ok(Task::Serve),
-            Self::Restore { dir } => return Ok(Task::Restore(dir)),
+            Self::Restore { dir, before } => {
+                let generation = if before {
+                    Generation::Before
+                } else {
+                    Generation::Newest
+                };
+                return Ok(Task::Restore(dir, generation));
+            }
             Self::Panel(PanelCommand::Dark) => return Ok(Task::PanelDark),
             Self::Provision(arguments) => return Ok(Task::Provision(arguments)),
             Self::RunPrograms => return Ok(Task::RunPrograms),
@@ -403,7 +445,14 @@ impl Command {
                 (false, true) => room::Task::Undo,
                 (false, false) => room::Task::Press,
             }),
-            Self::Backup { dir, trial } => Operation::Backup {
+            Self::Backup {
+                dir: None, stick, ..
+            } => Operation::Stick(stick.into_task()?),
+            Self::Backup {
+                dir: Some(dir),
+                trial,
+                ..
+            } => Operation::Backup {
                 dir: absolute(&dir)?,
                 trial: if trial {
                     backup::Trial::Wanted

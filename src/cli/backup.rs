@@ -17,6 +17,7 @@ use crate::manage::backup::{self, TLS};
 use crate::manage::owner::become_owner;
 use crate::net::control;
 use crate::store::Store;
+use crate::store::backup::Generation;
 
 /// Whether a backup is tried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +58,7 @@ fn failure(error: &backup::Error) -> Failure {
 
 /// Puts the backup in `dir` into the data directory of `settings`, and proves the result.
 pub fn restore(
-    dir: &Path,
+    (dir, generation): (&Path, Generation),
     settings: &Settings,
     clock: &Clock,
     output: &mut dyn Output,
@@ -76,7 +77,8 @@ pub fn restore(
     }
     backup::copy_files(&dir.join(TLS), &settings.data.join(TLS))
         .map_err(|error| failure(&error))?;
-    let store = Store::restore(dir, &settings.data, &store_options(settings), clock.now())?;
+    let options = store_options(settings);
+    let store = Store::restore_from((dir, generation), &settings.data, &options, clock.now())?;
     let report = store.check()?;
     if let Some(violation) = report.violations.first() {
         return Err(Failure::failed(format!(
@@ -144,7 +146,8 @@ mod tests {
         settings.data = dir.path().join("after");
         fs::create_dir(&settings.data).unwrap();
         let mut said = Lines::default();
-        restore(&dir.path().join("backup"), &settings, &clock, &mut said).unwrap();
+        let backup = dir.path().join("backup");
+        restore((&backup, Generation::Newest), &settings, &clock, &mut said).unwrap();
         assert_eq!(said.0[1..], *expected);
     }
 

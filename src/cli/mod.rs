@@ -23,6 +23,7 @@ pub mod import;
 pub mod provision;
 pub mod room;
 mod status;
+pub mod stick;
 
 pub use operation::{Operation, execute};
 pub use output::{Frame, Output, Progress};

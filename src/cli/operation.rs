@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Context, Output, Result, account, alias, backup, check, device, dns, export, import, panel,
-    queue, room, status,
+    queue, room, status, stick,
 };
 use crate::mail::secret::Secret;
 
@@ -133,6 +133,8 @@ pub enum Operation {
         /// Whether it is tried out.
         trial: backup::Trial,
     },
+    /// `backup --stick` and its kin
+    Stick(stick::Task),
     /// `dns`
     Dns(dns::Task),
     /// `import`
@@ -216,6 +218,7 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         Operation::Recount => check::recount(context, output),
         Operation::Room(task) => room::room(*task, context, output),
         Operation::Backup { dir, trial } => backup::backup(dir, *trial, context, output),
+        Operation::Stick(task) => stick::stick(task, context, output),
         Operation::Dns(task) => dns::dns(task, context, output),
         Operation::Import { account, source } => import::import(account, source, context, output),
         Operation::Export { account, dir, kind } => {

@@ -9,10 +9,12 @@ use super::operation::Format;
 use super::output::{bytes_in_words, table};
 use super::queue::{said, span};
 use super::{Context, Output, Result};
+use crate::clock::Now;
 use crate::mail::address::ReversePath;
 use crate::queue::desk::{Diagnosis, Figures};
 use crate::space::words::{self, Whose};
 use crate::space::{self, House, State};
+use crate::stick::{Standing, words as stick_words};
 use crate::store::Health;
 use crate::store::space::Space;
 use crate::store::spool::{SpoolMail, SpoolStage};
@@ -32,6 +34,9 @@ struct Facts {
     queue: Figures,
     /// What the oldest mail in the queue waits for, in the words of its last attempt.
     queue_trouble: Option<String>,
+    /// The stick for backups, if one is named.
+    stick: Option<Standing>,
+    now: Now,
 }
 
 pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output) -> Result<()> {
@@ -55,6 +60,7 @@ impl Facts {
             mail.messages += usage.messages;
             waiting.push(store.waiting(account.id)?);
         }
+        let stick = Standing::load(&snapshot, &context.settings.backup)?;
         let desk = context.desk()?;
         let queue = desk.figures(context.clock.now());
         let oldest = queue.oldest.and_then(|(_, id)| desk.mail(id).ok());
@@ -69,6 +75,8 @@ impl Facts {
             health: store.health(),
             house,
             waiting,
+            stick,
+            now: context.clock.now(),
         })
     }
 
@@ -98,6 +106,7 @@ impl Facts {
             "last_fault": self.health.last_fault,
             "storage": self.storage_json(),
             "queue": self.queue_json(),
+            "backup": self.stick.as_ref().map(|stick| stick_json(stick, self.now)),
         })
     }
 
@@ -163,7 +172,36 @@ impl Facts {
             tell_waiting(waiting, output)?;
         }
         tell_trouble(&self.house.card, Whose::Yours, output)?;
-        self.tell_queue(output)
+        self.tell_queue(output)?;
+        self.tell_stick(output)
+    }
+
+    fn tell_stick(&self, output: &mut dyn Output) -> Result<()> {
+        let Some(stick) = &self.stick else {
+            return Ok(());
+        };
+        let failure = stick.failure();
+        if failure.is_some() || stick.is_overdue(self.now) {
+            output.line("")?;
+            let age = stick_words::age(stick, self.now, Language::En);
+            output.line(&format!("backup: {age}"))?;
+        }
+        if let Some(failure) = failure {
+            let name = &stick.record.name;
+            let problem = stick_words::problem(failure, name, Language::En);
+            output.line(&format!("  the last attempt: {problem}"))?;
+        }
+        Ok(())
+    }
+
+    fn stick_in_words(&self) -> String {
+        self.stick.as_ref().map_or_else(
+            || "to no USB stick".to_owned(),
+            |stick| match stick.age(self.now) {
+                Some(age) => format!("to {}, {} ago", stick.record.name, span(age)),
+                None => format!("to {}, none known", stick.record.name),
+            },
+        )
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
@@ -187,6 +225,7 @@ impl Facts {
             ("store", bytes_in_words(self.space.used)),
             ("free", bytes_in_words(self.space.free)),
             ("queue", self.queue_in_words()),
+            ("backup", self.stick_in_words()),
             ("takes mail", takes_mail.to_owned()),
             ("store faults", faults),
         ];
@@ -226,6 +265,21 @@ fn state_json(state: &State) -> Value {
         "percent": state.fill.percent(),
         "bytes_to_free": state.fill.bytes_to_free(),
         "days_left": state.days_left,
+    })
+}
+
+fn stick_json(stick: &Standing, now: Now) -> Value {
+    let good = stick.record.good.as_ref();
+    let last = stick.record.last.as_ref();
+    json!({
+        "stick": stick.record.name,
+        "last_good": good.and_then(|good| good.at),
+        "bytes": good.map(|good| good.bytes),
+        "age_seconds": stick.age(now).map(|age| age.as_secs()),
+        "limit_seconds": stick.limit.as_secs(),
+        "trouble": stick.is_overdue(now),
+        "last_attempt": last.and_then(|last| last.at),
+        "failure": stick.failure().map(|failure| failure.reason.name()),
     })
 }
 

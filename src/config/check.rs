@@ -13,20 +13,24 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::fragment::{
-    Fragment, LimitsFragment, ListenFragment, PanelFragment, RoomFragment, Size, StorageFragment,
-    TlsFragment, Value, Values,
+    BackupFragment, Fragment, LimitsFragment, ListenFragment, PanelFragment, RoomFragment, Size,
+    StorageFragment, TlsFragment, Value, Values,
 };
 use super::ranges::{
-    ARCHIVE_MONTHS_RANGE, CAPACITY_RANGE, CONNECTIONS_RANGE, MESSAGE_BYTES_RANGE, PERCENT_RANGE,
-    QUOTA_RANGE, RECIPIENTS_RANGE, RESERVE_RANGE, ROOM_DAYS_RANGE,
+    ARCHIVE_MONTHS_RANGE, BACKUP_DAYS_RANGE, CAPACITY_RANGE, CONNECTIONS_RANGE,
+    MESSAGE_BYTES_RANGE, PERCENT_RANGE, QUOTA_RANGE, RECIPIENTS_RANGE, RESERVE_RANGE,
+    ROOM_DAYS_RANGE,
 };
 use super::settings::{
-    AccountSettings, AuthSettings, Limits, Listen, PanelSettings, PasswordStorage, RoomSettings,
-    Settings, SetupSettings, StorageSettings, SubmissionSettings, TlsSource,
+    AccountSettings, AuthSettings, BackupSettings, Limits, Listen, PanelSettings, PasswordStorage,
+    RoomSettings, Settings, SetupSettings, StorageSettings, SubmissionSettings, TlsSource,
 };
 use super::size::parse_bytes;
 use crate::mail::address::Domain;
 use crate::store::types::{Language, Thresholds};
+
+/// Longest label or UUID of a stick, in bytes.
+const STICK_BYTES_MAX: usize = 64;
 
 /// A problem with its byte offset in the file.
 type Problem = (usize, String);
@@ -73,6 +77,7 @@ pub(super) fn check(fragment: Fragment, standard: Settings) -> Result<Settings, 
         receive: sending::receive(fragment.receive, standard.receive)?,
         acme: sending::acme(fragment.acme)?,
         room: room(fragment.room, standard.room)?,
+        backup: backup(fragment.backup, standard.backup)?,
         panel: panel(fragment.panel, &standard.panel)?,
         setup: SetupSettings {
             code_file: path("setup.code_file", fragment.setup.code_file)?,
@@ -329,6 +334,39 @@ fn room(fragment: RoomFragment, standard: RoomSettings) -> Result<RoomSettings, 
         archive_months: months.filter(|months| *months > 0),
         hooks: path("room.hooks", fragment.hooks)?.unwrap_or(standard.hooks),
     })
+}
+
+fn backup(fragment: BackupFragment, standard: BackupSettings) -> Result<BackupSettings, Problem> {
+    let days = count(
+        "backup.age_max_days",
+        fragment.age_max_days,
+        BACKUP_DAYS_RANGE,
+    )?;
+    Ok(BackupSettings {
+        stick: stick(fragment.stick)?,
+        age_max_days: days.unwrap_or(standard.age_max_days),
+        system: standard.system,
+    })
+}
+
+/// What a label or UUID may be: it stands in commands of the system.
+fn stick(value: Value<String>) -> Result<Option<String>, Problem> {
+    let Some(value) = value else { return Ok(None) };
+    let text = value.get_ref();
+    let is_odd = |c: char| c.is_control() || matches!(c, '/' | '\\');
+    let begins_oddly = text.starts_with([' ', '-', '"', '\'']);
+    let is_right = !text.is_empty()
+        && text.len() <= STICK_BYTES_MAX
+        && !text.contains(is_odd)
+        && !begins_oddly
+        && !text.ends_with(' ');
+    if !is_right {
+        let problem = format!(
+            "backup.stick = {text:?}: no label; the name of the stick, such as \"BACKUP\", or its UUID is right"
+        );
+        return Err((value.span().start, problem));
+    }
+    Ok(Some(value.into_inner()))
 }
 
 fn panel(fragment: PanelFragment, standard: &PanelSettings) -> Result<PanelSettings, Problem> {

@@ -33,6 +33,7 @@ pub(super) struct Fragment {
     pub(super) receive: ReceiveFragment,
     pub(super) acme: AcmeFragment,
     pub(super) room: RoomFragment,
+    pub(super) backup: BackupFragment,
     pub(super) panel: PanelFragment,
     pub(super) setup: SetupFragment,
 }
@@ -169,6 +170,13 @@ pub(super) struct RoomFragment {
     pub(super) fetched_days: Value<u32>,
     pub(super) archive_months: Value<u32>,
     pub(super) hooks: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct BackupFragment {
+    pub(super) stick: Value<String>,
+    pub(super) age_max_days: Value<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -15,9 +15,9 @@ pub mod stored;
 use std::path::Path;
 
 pub use settings::{
-    AccountSettings, AcmeSettings, AuthSettings, DmarcPolicy, Limits, Listen, PanelSettings,
-    PasswordStorage, QueueSettings, ReceiveSettings, RoomSettings, Settings, SetupSettings,
-    StorageSettings, SubmissionSettings, TlsSource,
+    AccountSettings, AcmeSettings, AuthSettings, BackupSettings, DmarcPolicy, Limits, Listen,
+    PanelSettings, PasswordStorage, QueueSettings, ReceiveSettings, RoomSettings, Settings,
+    SetupSettings, StorageSettings, SubmissionSettings, TlsSource,
 };
 pub use size::parse_bytes;
 

@@ -20,6 +20,8 @@ pub const PERCENT_RANGE: (u64, u64) = (50, 99);
 pub const ROOM_DAYS_RANGE: (u64, u64) = (0, 3650);
 /// Months before mail is archived; 0 is never.
 pub const ARCHIVE_MONTHS_RANGE: (u64, u64) = (0, 1200);
+/// Days that the last good backup on the stick may be old.
+pub const BACKUP_DAYS_RANGE: (u64, u64) = (1, 365);
 /// Attempts to send at a time.
 pub const ATTEMPTS_RANGE: (u64, u64) = (1, 200);
 /// Shortest and longest time of the queue.

@@ -54,6 +54,8 @@ pub struct Settings {
     pub acme: Option<AcmeSettings>,
     /// What "make room" removes.
     pub room: RoomSettings,
+    /// Backups to a USB stick.
+    pub backup: BackupSettings,
     /// LED and button.
     pub panel: PanelSettings,
     /// Setting the box up.
@@ -200,6 +202,17 @@ pub struct RoomSettings {
     pub hooks: PathBuf,
 }
 
+/// Backups to a USB stick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupSettings {
+    /// The stick's label or UUID; `None` for no such backups.
+    pub stick: Option<String>,
+    /// When the last good one is older, that is trouble. Counts once a stick is named.
+    pub age_max_days: u32,
+    /// Where `dev`, `sys` and `proc` of the system are; tests have their own.
+    pub system: PathBuf,
+}
+
 /// LED and button.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanelSettings {
@@ -281,6 +294,11 @@ impl Settings {
                 fetched_days: 30,
                 archive_months: None,
                 hooks: Path::new(DESK_DATA).join(DESK_HOOKS),
+            },
+            backup: BackupSettings {
+                stick: None,
+                age_max_days: 3,
+                system: PathBuf::from("/"),
             },
             panel: PanelSettings {
                 board: heimpost_board::Options {

@@ -22,7 +22,7 @@ pub const TLS: &str = "tls";
 const SETTING: &str = "backup.last";
 
 /// Where a backup is tried out, inside of it.
-const TRIAL: &str = "trial";
+pub const TRIAL: &str = "trial";
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +131,8 @@ pub fn try_out(store: &Store, dir: &Path, now: Now) -> Result<u64, Error> {
     tried
 }
 
-fn restore_and_check(dir: &Path, now: Now) -> Result<u64, Error> {
+/// Restores the backup in `dir` into a directory inside of it, checks that, and removes it again; gives its messages.
+pub fn restore_and_check(dir: &Path, now: Now) -> Result<u64, Error> {
     let trial = dir.join(TRIAL);
     remove(&trial)?;
     let checked = (|| {

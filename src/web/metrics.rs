@@ -34,6 +34,8 @@ pub struct Figures {
     pub mail: Tallied,
     /// What waits to be sent.
     pub queue: queue::desk::Figures,
+    /// Backups on the stick that is named for them, if one is.
+    pub backup: Option<BackupFigures>,
     /// What the network has counted since the start.
     pub net: Counted,
     /// Sessions since the start, by service.
@@ -42,6 +44,17 @@ pub struct Figures {
     pub connections: usize,
     /// Time since the start.
     pub uptime: Duration,
+}
+
+/// Backups on the stick.
+#[derive(Clone, Copy, Debug)]
+pub struct BackupFigures {
+    /// Age of the last good one, if it is known.
+    pub age: Option<Duration>,
+    /// How old it may be.
+    pub limit: Duration,
+    /// Whether it is older, or there should be one by now.
+    pub trouble: bool,
 }
 
 impl Figures {
@@ -64,6 +77,9 @@ impl Figures {
         }
         self.mails(&mut page);
         self.queue(&mut page);
+        if let Some(backup) = &self.backup {
+            backups(&mut page, backup);
+        }
         self.network(&mut page);
         page.0
     }
@@ -123,6 +139,19 @@ impl Figures {
         page.counter("panics_total", "Bugs that ended a session.")
             .is(net.panics);
     }
+}
+
+fn backups(page: &mut Page, backup: &BackupFigures) {
+    if let Some(age) = backup.age {
+        let help = "Age of the last good backup on the USB stick.";
+        page.gauge("backup_age_seconds", help).is(age.as_secs());
+    }
+    let help = "How old the last good backup on the USB stick may be.";
+    page.gauge("backup_age_limit_seconds", help)
+        .is(backup.limit.as_secs());
+    let help = "Whether there is no good backup on the USB stick that is new enough.";
+    page.gauge("backup_trouble", help)
+        .is(u8::from(backup.trouble));
 }
 
 fn storage(page: &mut Page, house: &House) {

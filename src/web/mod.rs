@@ -60,9 +60,10 @@ use crate::net::listener::Carry;
 use crate::net::shutdown::{Phase, Token};
 use crate::net::stream::Stream;
 use crate::space::{self, House};
+use crate::stick::Standing;
 use crate::store;
 use crate::store::types::Level;
-use metrics::Figures;
+use metrics::{BackupFigures, Figures};
 use problem::Problem;
 pub use state::{Kept, Sources, Trouble, Web};
 use visitor::Link;
@@ -207,11 +208,22 @@ fn take_figures(sources: &Sources, now: Now, house: store::Result<House>) -> Fig
         faults: sources.store.health().faults,
         mail: sources.tally.read(),
         queue: sources.desk.figures(now),
+        backup: backup_figures(sources, now),
         net: sources.counters.read(),
         sessions,
         connections: sources.limiter.open(),
         uptime: now.mono.0,
     }
+}
+
+fn backup_figures(sources: &Sources, now: Now) -> Option<BackupFigures> {
+    let snapshot = sources.store.snapshot().ok()?;
+    let standing = Standing::load(&snapshot, &sources.settings.backup).ok()??;
+    Some(BackupFigures {
+        age: standing.age(now),
+        limit: standing.limit,
+        trouble: standing.is_overdue(now),
+    })
 }
 
 fn fresh(code: StatusCode, content_type: &'static str, body: String) -> Response {

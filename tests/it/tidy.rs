@@ -16,6 +16,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "delivery", "config", "auth", "store", "mail", "clock",
         ],
     ),
+    (
+        "stick",
+        &["manage", "config", "space", "maillog", "store", "clock"],
+    ),
     ("mail", &["clock"]),
     ("store", &["mail", "clock", "wake"]),
     ("search", &["store", "mail", "clock"]),
@@ -55,8 +59,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "search", "manage", "room", "panel", "space", "queue", "trust", "dns", "transfer",
-            "delivery", "net", "config", "maillog", "auth", "store", "mail", "clock", "wake",
+            "search", "stick", "manage", "room", "panel", "space", "queue", "trust", "dns",
+            "transfer", "delivery", "net", "config", "maillog", "auth", "store", "mail", "clock",
+            "wake",
         ],
     ),
     ("config", &["queue", "dns", "store", "mail"]),
@@ -82,6 +87,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "cli",
         &[
             "provision",
+            "stick",
             "manage",
             "room",
             "panel",

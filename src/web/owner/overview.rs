@@ -22,6 +22,7 @@ use crate::manage::backup::LastBackup;
 use crate::panel::View;
 use crate::queue::desk;
 use crate::space::{self, House, words};
+use crate::stick::{self, Standing};
 use crate::store;
 use crate::store::events::Traffic;
 use crate::store::types::{Sample, Subject};
@@ -51,6 +52,7 @@ struct Glance {
     today: Traffic,
     queue: desk::Figures,
     backup: Option<LastBackup>,
+    stick: Option<Standing>,
     view: View,
     certificate_trouble: bool,
     settings_trouble: Option<Trouble>,
@@ -72,6 +74,7 @@ impl Glance {
             today: sources.store.traffic(midnight, Wall(i64::MAX))?,
             queue: sources.desk.figures(now),
             backup: LastBackup::load(&snapshot)?,
+            stick: Standing::load(&snapshot, &sources.settings.backup)?,
             view: sources.panel.view(),
             certificate_trouble: sources.tls.is_in_trouble(now),
             settings_trouble: trouble.or_else(|| sources.kept.settings_trouble()),
@@ -173,6 +176,7 @@ fn queue(frame: &Frame, glance: &Glance) -> Markup {
 fn backup(frame: &Frame, glance: &Glance, zone: &TimeZone) -> Markup {
     let lang = frame.lang;
     let body = html! {
+        @if let Some(stick) = &glance.stick { p { (stick::words::age(stick, glance.now, lang.0)) } }
         @match &glance.backup {
             None => p { (frame.t("Es gibt noch keine Sicherung.", "There is no backup yet.")) },
             Some(last) => {

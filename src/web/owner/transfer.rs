@@ -1,5 +1,7 @@
 //! Moving mail in and out, and backups.
 
+mod stick;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::clock::Wall;
+use crate::clock::{Now, Wall};
 use crate::mail::ids::AccountId;
 use crate::manage::backup::{self, LastBackup};
 use crate::store::types::{Account, Language};
@@ -32,6 +34,7 @@ const PATH_BYTES_MAX: usize = 1000;
 pub(super) fn routes() -> Router<Web> {
     Router::new()
         .route("/box/transfer", get(show))
+        .merge(stick::routes())
         .route("/box/transfer/backup", post(back_up))
         .route("/box/transfer/export", get(export))
         .route(
@@ -43,6 +46,8 @@ pub(super) fn routes() -> Router<Web> {
 
 /// What the page shows.
 struct Shown {
+    now: Now,
+    stick: stick::Facts,
     last: Option<LastBackup>,
     accounts: Vec<Account>,
 }
@@ -50,6 +55,8 @@ struct Shown {
 #[derive(Debug, Deserialize)]
 struct Whose {
     account: Option<u32>,
+    #[serde(default)]
+    done: String,
 }
 
 async fn show(
@@ -57,9 +64,11 @@ async fn show(
     owner: Owner,
     Query(whose): Query<Whose>,
 ) -> Result<Response, Problem> {
-    let shown = web.run(|sources, _| {
+    let shown = web.run(|sources, now| {
         let snapshot = sources.store.snapshot()?;
         Ok(Shown {
+            now,
+            stick: stick::Facts::gather(sources, &snapshot)?,
             last: LastBackup::load(&snapshot)?,
             accounts: snapshot.accounts()?,
         })
@@ -70,27 +79,31 @@ async fn show(
     let chosen = shown.accounts.iter().find(|account| account.id == chosen);
     let chosen = chosen.ok_or(Problem::NotFound)?;
     let body = html! {
-        (backup_card(&frame, &web, shown.last.as_ref()))
+        (stick::card(&frame, &shown.stick, &whose.done, shown.now))
+        (backup_card(&frame, &web, shown.last.as_ref(), shown.stick.is_used()))
         (account_card(&frame, &shown.accounts, chosen))
     };
     Ok(frame.page(frame.t("Sichern und Umziehen", "Backup and moving"), &body))
 }
 
-fn backup_card(frame: &Frame, web: &Web, last: Option<&LastBackup>) -> Markup {
+/// The card of the stick, if one is used, tells how old its backup is.
+fn backup_card(frame: &Frame, web: &Web, last: Option<&LastBackup>, on_stick: bool) -> Markup {
+    // One on the stick is named by its stick.
     let to = last.map_or("", |last| last.to.as_str());
+    let to = if to.starts_with('/') { to } else { "" };
     card(
-        frame.t("Sicherung", "Backup"),
+        frame.t("Sicherung in ein Verzeichnis", "Backup into a directory"),
         &html! {
-            (last_backup(frame, web, last))
+            @if !on_stick || !to.is_empty() { (last_backup(frame, web, last)) }
             form method="post" action="/box/transfer/backup" {
                 (frame.token())
                 (Field {
                     required: true,
                     hint: frame.t(
-                        "Ein Verzeichnis auf einem USB-Stick oder einer anderen Platte, die an der Box hängt, etwa /media/stick/heimpost. \
-                         Unverändertes wird nicht noch einmal kopiert.",
-                        "A directory on a USB stick or another disk at the box, such as /media/stick/heimpost. What has not \
-                         changed is not copied again.",
+                        "Ein Verzeichnis auf einer Platte, die Sie selbst eingehängt haben, etwa /media/platte/heimpost. Unverändertes wird \
+                         nicht noch einmal kopiert.",
+                        "A directory on a disk that you have mounted yourself, such as /media/disk/heimpost. What has not changed is \
+                         not copied again.",
                     ),
                     ..Field::text("to", frame.t("Wohin?", "Where to?"), to)
                 }.render())

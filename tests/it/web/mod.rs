@@ -14,6 +14,7 @@ mod overview;
 mod restart;
 mod sending;
 mod setup;
+mod stick;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -231,6 +232,7 @@ fn figures_of_a_box_that_fills_up() {
             oldest: Some((Duration::from_mins(5), SpoolId(7))),
             diagnosis: Some(Diagnosis::Port25),
         },
+        backup: None,
         net: Counted::default(),
         sessions: BTreeMap::from([("imap", 9)]),
         connections: 4,

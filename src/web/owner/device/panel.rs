@@ -123,6 +123,10 @@ fn meaning(condition: Condition, lang: Lang) -> &'static str {
             "Speicher oder Karte haben einen Fehler",
             "Store or card has a fault",
         ),
+        Condition::Trouble(Trouble::Backup) => (
+            "Die letzte gute Sicherung auf dem USB-Stick ist zu alt",
+            "The last good backup on the USB stick is too old",
+        ),
         Condition::Trouble(Trouble::Clock) => {
             ("Die Uhr ist nicht gestellt", "The clock is not set")
         }

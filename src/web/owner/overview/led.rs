@@ -95,6 +95,10 @@ fn meaning(condition: Condition, lang: Lang) -> &'static str {
             "Die Speicherkarte lässt sich nicht beschreiben.",
             "The card cannot be written.",
         ),
+        Condition::Trouble(Trouble::Backup) => lang.t(
+            "Die letzte gute Sicherung auf dem USB-Stick ist zu alt.",
+            "The last good backup on the USB stick is too old.",
+        ),
         Condition::Trouble(Trouble::Clock) => {
             lang.t("Die Uhr ist nicht gestellt.", "The clock is not set.")
         }
@@ -138,7 +142,9 @@ fn advice(condition: Condition, lang: Lang) -> Option<&'static str> {
         | Condition::Warning
         | Condition::Full
         | Condition::Busy
-        | Condition::Trouble(Trouble::Clock | Trouble::Certificate | Trouble::Delivery) => {
+        | Condition::Trouble(
+            Trouble::Backup | Trouble::Clock | Trouble::Certificate | Trouble::Delivery,
+        ) => {
             return None;
         }
     })

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::Glance;
 use crate::queue::desk::Diagnosis;
 use crate::space::words::{self, Whose};
+use crate::stick::{self, Standing};
 use crate::store::types::Level;
 use crate::web::parts::{Tone, notice};
 use crate::web::words::Lang;
@@ -168,7 +169,36 @@ fn certificate(lang: Lang, glance: &Glance) -> Option<Warning> {
     })
 }
 
+/// A stick that is named is the backup that counts.
 fn backup(lang: Lang, glance: &Glance) -> Option<Warning> {
+    match &glance.stick {
+        Some(stick) => on_stick(lang, glance, stick),
+        None => by_hand(lang, glance),
+    }
+}
+
+fn on_stick(lang: Lang, glance: &Glance, stick: &Standing) -> Option<Warning> {
+    let tone = match (stick.is_overdue(glance.now), stick.failure()) {
+        (true, _) => Tone::Bad,
+        (false, Some(_)) => Tone::Warn,
+        (false, None) => return None,
+    };
+    let problem = stick
+        .failure()
+        .map(|failure| stick::words::problem(failure, &stick.record.name, lang.0));
+    Some(Warning {
+        tone,
+        text: sentences([
+            Some(stick::words::age(stick, glance.now, lang.0)),
+            problem,
+            None,
+        ]),
+        path: "/box/transfer",
+        action: lang.t("Zur Sicherung", "To the backup"),
+    })
+}
+
+fn by_hand(lang: Lang, glance: &Glance) -> Option<Warning> {
     let accounts = glance.house.accounts.iter();
     let mail: u64 = accounts.map(|(_, state)| state.fill.used).sum();
     let (tone, text) = match &glance.backup {

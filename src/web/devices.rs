@@ -1,11 +1,12 @@
 //! Devices as pages show them, to the owner and to each person: last seen, what POP3's DELE means, revoking.
 
+use axum::response::Response;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::layout::Frame;
-use super::parts::{Tone, badge};
+use super::parts::{self, Tone, badge};
 use super::problem::Problem;
 use super::words::Lang;
 use super::{Sources, Web};
@@ -70,14 +71,7 @@ impl Devices {
     }
 
     fn entry(&self, device: &Device, frame: &Frame, base: &str, zone: &TimeZone) -> Markup {
-        let question = format!(
-            "{} {}",
-            device.name,
-            frame.t(
-                "sperren? Das App-Passwort gilt dann nicht mehr. Die Mails bleiben.",
-                ": revoke it? Its app password stops working. The mail stays.",
-            )
-        );
+        let question = question(frame, &device.name);
         let old = device
             .last_seen
             .filter(|_| self.of(Some(device.id)).is_empty());
@@ -86,6 +80,7 @@ impl Devices {
                 strong { (device.name) }
                 form.deed method="post" action={ (base) "/" (device.id) "/revoke" } {
                     (frame.token())
+                    (parts::unsure())
                     button.quiet data-ask=(question) aria-label={ (frame.t("Sperren: ", "Revoke: ")) (device.name) } {
                         (frame.t("Sperren", "Revoke"))
                     }
@@ -99,6 +94,37 @@ impl Devices {
             (policy(device, frame, base))
         }
     }
+}
+
+fn question(frame: &Frame, name: &str) -> String {
+    let text = frame.t(
+        "sperren? Das App-Passwort gilt dann nicht mehr. Die Mails bleiben.",
+        ": revoke it? Its app password stops working. The mail stays.",
+    );
+    format!("{name} {text}")
+}
+
+/// Asks whether a device shall be revoked, if it is this account's. The list is at `base`.
+pub(super) async fn ask(
+    web: &Web,
+    frame: &Frame,
+    (account, device): (AccountId, u32),
+    base: &str,
+) -> Result<Response, Problem> {
+    let found = web.run(move |sources, _| own_device(sources, account, device));
+    let found = found.await?;
+    let action = format!("{base}/{device}/revoke");
+    let back = base
+        .strip_suffix("/devices")
+        .filter(|_| base.starts_with("/box"));
+    let body = parts::question(
+        frame,
+        &question(frame, &found.name),
+        (&action, &[]),
+        frame.t("Sperren", "Revoke"),
+        back.unwrap_or(base),
+    );
+    Ok(frame.page(frame.t("Gerät sperren?", "Revoke the device?"), &body))
 }
 
 /// Who was let in, and how.

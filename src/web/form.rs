@@ -52,6 +52,20 @@ impl<W: Asker, T: DeserializeOwned> FromRequest<Web> for Posted<W, T> {
     }
 }
 
+/// A form whose deed asks first: the script in place, or else a page of its own ([`super::parts::question`]).
+#[derive(Clone, Debug, Deserialize)]
+pub struct Sure {
+    #[serde(default)]
+    sure: String,
+}
+
+impl Sure {
+    /// Whether the person has said so.
+    pub fn is_sure(&self) -> bool {
+        !self.sure.is_empty()
+    }
+}
+
 /// A form without fields of its own.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Nothing {}

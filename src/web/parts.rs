@@ -174,3 +174,29 @@ pub fn deed(
         }
     }
 }
+
+/// The field of a form whose button has `data-ask`, which the script fills in once the person has agreed.
+pub fn unsure() -> Markup {
+    html! { input type="hidden" name="sure" value=""; }
+}
+
+/// A question on a page of its own, for browsers without script: the form comes again, with `sure`.
+pub fn question(
+    frame: &Frame,
+    text: &str,
+    (action, fields): (&str, &[(&str, &str)]),
+    label: &str,
+    back: &str,
+) -> Markup {
+    html! {
+        form.card method="post" action=(action) {
+            (frame.token())
+            @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+            p { (text) }
+            p.row {
+                button.danger name="sure" value="yes" { (label) }
+                a.button.second href=(back) { (frame.t("Abbrechen", "Cancel")) }
+            }
+        }
+    }
+}

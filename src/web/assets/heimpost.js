@@ -63,6 +63,8 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   const question = event.submitter?.dataset.ask || form.dataset.ask;
   if (question && !confirm(question)) return event.preventDefault();
+  // What asks on a page of its own without script need not ask again.
+  if (question && form.elements.sure) form.elements.sure.value = "yes";
   if (form.dataset.sent) return event.preventDefault();
   form.dataset.sent = "1";
   setTimeout(() => delete form.dataset.sent, 3000);

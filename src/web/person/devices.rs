@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::web::Web;
 use crate::web::devices::{self, Devices, PolicyForm};
-use crate::web::form::{Nothing, Posted};
+use crate::web::form::{Posted, Sure};
 use crate::web::layout::{Frame, Tab};
 use crate::web::parts::{Tone, notice};
 use crate::web::problem::Problem;
@@ -67,8 +67,12 @@ async fn list(
 async fn revoke(
     State(web): State<Web>,
     Path(device): Path<u32>,
-    Posted(person, Nothing {}): Posted<Person, Nothing>,
+    Posted(person, sure): Posted<Person, Sure>,
 ) -> Result<Response, Problem> {
+    if !sure.is_sure() {
+        let frame = Frame::of_person(&person, Tab::Me);
+        return devices::ask(&web, &frame, (person.account.id, device), "/me/devices").await;
+    }
     devices::revoke(&web, person.account.id, device).await?;
     Err(Problem::Elsewhere("/me/devices?done=revoked".to_owned()))
 }

@@ -270,19 +270,27 @@ async fn further_addresses_lead_to_accounts_and_elsewhere() {
         assert!(page.has(expected), "{from} {to}: {}", page.text());
         assert!(!page.has("\"><script>"), "{}", page.text());
     }
+    // Without script it asks on a page of its own.
+    let remove = format!("{path}/remove");
+    let from = ("from", "info@heimpost.local");
+    let page = owner.post(&remove, &[from, ("sure", "")]).await.expect(200);
+    assert!(
+        page.has("info@heimpost.local : remove it?"),
+        "{}",
+        page.text()
+    );
+    let page = owner.get(path).await.expect(200);
+    assert!(page.has("value=\"info@heimpost.local\""), "{}", page.text());
     let page = owner
-        .post(
-            &format!("{path}/remove"),
-            &[("from", "info@heimpost.local")],
-        )
-        .await;
-    assert!(!page.expect(200).has("goes to info@"));
-    let page = owner
-        .post(
-            &format!("{path}/remove"),
-            &[("from", "info@heimpost.local")],
-        )
-        .await;
+        .post(&remove, &[from, ("sure", "yes")])
+        .await
+        .expect(200);
+    assert!(
+        !page.has("value=\"info@heimpost.local\""),
+        "{}",
+        page.text()
+    );
+    let page = owner.post(&remove, &[from, ("sure", "yes")]).await;
     page.expect(404);
     house.stop().await;
 }
@@ -323,16 +331,17 @@ async fn devices_of_all_are_seen_changed_and_revoked() {
     owner.get(&path).await.expect(200);
     let annas = path_of(&mut owner, "anna@heimpost.local").await;
     let not_hers = format!("{annas}/devices/{device}/revoke");
-    owner.post(&not_hers, &[]).await.expect(404);
-    owner.get(&path).await.expect(200);
-    assert!(
-        !owner
-            .post(&at("revoke"), &[])
-            .await
-            .expect(200)
-            .has("&lt;img")
-    );
-    owner.post(&at("revoke"), &[]).await.expect(404);
+    for sure in [&[][..], &[("sure", "yes")]] {
+        owner.post(&not_hers, sure).await.expect(404);
+        owner.get(&path).await.expect(200);
+    }
+    let page = owner.post(&at("revoke"), &[]).await.expect(200);
+    assert!(page.has("Revoke the device?") && page.has(&format!("href=\"{path}\"")));
+    assert!(owner.get(&path).await.expect(200).has("&lt;img"));
+    let sure = [("sure", "yes")];
+    let page = owner.post(&at("revoke"), &sure).await.expect(200);
+    assert!(!page.has("&lt;img"), "{}", page.text());
+    owner.post(&at("revoke"), &sure).await.expect(404);
     house.stop().await;
 }
 

@@ -120,10 +120,12 @@ async fn a_device_is_added_seen_and_revoked() {
         "{}",
         page.text()
     );
-    let page = bob
-        .post(&format!("/me/devices/{device}/revoke"), &[])
-        .await
-        .expect(200);
+    // Without script it asks on a page of its own.
+    let revoke = format!("/me/devices/{device}/revoke");
+    let page = bob.post(&revoke, &[("sure", "")]).await.expect(200);
+    assert!(page.has("Revoke the device?") && page.has("&lt;b&gt;PC"));
+    assert!(bob.get("/me/devices").await.expect(200).has("&lt;b&gt;PC"));
+    let page = bob.post(&revoke, &[("sure", "yes")]).await.expect(200);
     assert!(
         page.has("The device is revoked.") && !page.has("&lt;b&gt;PC"),
         "{}",

@@ -14,16 +14,18 @@ use crate::manage::alias::Error;
 use crate::store::types::Alias;
 use crate::web::form::Posted;
 use crate::web::layout::{Frame, Tab};
-use crate::web::parts::{Field, Tone, badge};
+use crate::web::parts::{self, Field, Tone, badge};
 use crate::web::problem::Problem;
 use crate::web::visitor::Owner;
 use crate::web::words::Lang;
 use crate::web::{Sources, Web};
 
+const REMOVE_PATH: &str = "/box/accounts/aliases/remove";
+
 pub(super) fn routes() -> Router<Web> {
     Router::new()
         .route("/box/accounts/aliases", get(page).post(add))
-        .route("/box/accounts/aliases/remove", post(remove))
+        .route(REMOVE_PATH, post(remove))
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -102,7 +104,7 @@ fn table(frame: &Frame, domains: &[Domain], aliases: &[Alias]) -> Markup {
 }
 
 fn row(frame: &Frame, domains: &[Domain], alias: &Alias) -> Markup {
-    let question = format!("{} {}", alias.from, frame.t("entfernen?", ": remove it?"));
+    let question = question(frame, &alias.from);
     html! {
         tr {
             td data-label=(frame.t("Adresse", "Address")) {
@@ -122,8 +124,9 @@ fn row(frame: &Frame, domains: &[Domain], alias: &Alias) -> Markup {
                 }
             }
             td.deeds {
-                form method="post" action="/box/accounts/aliases/remove" {
+                form method="post" action=(REMOVE_PATH) {
                     (frame.token())
+                    (parts::unsure())
                     input type="hidden" name="from" value=(alias.from);
                     button.quiet data-ask=(question) aria-label={ (frame.t("Entfernen: ", "Remove: ")) (alias.from) } {
                         (frame.t("Entfernen", "Remove"))
@@ -132,6 +135,10 @@ fn row(frame: &Frame, domains: &[Domain], alias: &Alias) -> Markup {
             }
         }
     }
+}
+
+fn question(frame: &Frame, from: &str) -> String {
+    format!("{from} {}", frame.t("entfernen?", ": remove it?"))
 }
 
 fn add_form(frame: &Frame, domains: &[Domain], form: &Form, refused: Option<&Refused>) -> Markup {
@@ -234,12 +241,25 @@ fn set(sources: &Sources, lang: Lang, form: &Form) -> Result<Option<Refused>, Pr
 #[derive(Debug, Deserialize)]
 struct Which {
     from: String,
+    #[serde(default)]
+    sure: String,
 }
 
 async fn remove(
     State(web): State<Web>,
-    Posted(_, which): Posted<Owner, Which>,
+    Posted(owner, which): Posted<Owner, Which>,
 ) -> Result<Response, Problem> {
+    if which.sure.is_empty() {
+        let frame = Frame::of_owner(&owner, Tab::Accounts);
+        let body = parts::question(
+            &frame,
+            &question(&frame, &which.from),
+            (REMOVE_PATH, &[("from", &which.from)]),
+            frame.t("Entfernen", "Remove"),
+            "/box/accounts/aliases",
+        );
+        return Ok(frame.page(frame.t("Adresse entfernen?", "Remove the address?"), &body));
+    }
     let removed = web.run(
         move |sources, _| match sources.office().remove_alias(&which.from) {
             Ok(_) => Ok(()),

@@ -19,7 +19,7 @@ use crate::space::State as Room;
 use crate::store::types::{Account, Alias, Usage};
 use crate::web::devices::{self, Devices, PolicyForm};
 use crate::web::drawer::Paper;
-use crate::web::form::{Nothing, Posted};
+use crate::web::form::{Posted, Sure};
 use crate::web::layout::{Frame, Tab};
 use crate::web::parts::{Field, Tone, badge, card, meter};
 use crate::web::problem::Problem;
@@ -430,8 +430,13 @@ async fn set_password(
 async fn revoke(
     State(web): State<Web>,
     Path((id, device)): Path<(u32, u32)>,
-    Posted(_, Nothing {}): Posted<Owner, Nothing>,
+    Posted(owner, sure): Posted<Owner, Sure>,
 ) -> Result<Response, Problem> {
+    if !sure.is_sure() {
+        let frame = Frame::of_owner(&owner, Tab::Accounts);
+        let base = format!("/box/accounts/{id}/devices");
+        return devices::ask(&web, &frame, (AccountId(id), device), &base).await;
+    }
     devices::revoke(&web, AccountId(id), device).await?;
     Err(done(id, "revoked"))
 }

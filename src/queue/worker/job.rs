@@ -17,6 +17,7 @@ use super::{Worker, log};
 use crate::mail::address::Domain;
 use crate::mail::transport::BodyType;
 use crate::maillog::Log;
+use crate::net::shutdown::{self as stopping, Token};
 use crate::queue::desk::Tried;
 use crate::queue::hosts::Unroutable;
 use crate::queue::plan::{Destination, Outcome};
@@ -32,6 +33,8 @@ const ASKED_MAX: usize = 2;
 #[derive(Debug)]
 pub(super) struct Tools {
     pub(super) worker: Worker,
+    /// Whether the daemon stops.
+    pub(super) token: Token,
     pub(super) connector: Connector,
     pub(super) pool: Pool,
 }
@@ -70,8 +73,14 @@ enum Then {
     Stop,
 }
 
-/// Makes the attempt; gives what came of it for each recipient.
-pub(super) async fn carry_out(tools: &Tools, task: &Task) -> BTreeMap<usize, Tried> {
+/// Makes the attempt; gives what came of it for each recipient. `None` if the daemon stops before a host is known.
+pub(super) async fn carry_out(tools: &Tools, task: &Task) -> Option<BTreeMap<usize, Tried>> {
+    let mut token = tools.token.clone();
+    let targets = tokio::select! {
+        targets = tools.targets(&task.destination) => targets,
+        () = token.reached(stopping::Phase::Draining) => return None,
+    };
+    drop(token);
     let mut attempt = Attempt {
         tools,
         task,
@@ -82,14 +91,14 @@ pub(super) async fn carry_out(tools: &Tools, task: &Task) -> BTreeMap<usize, Tri
         as_is: None,
         seven_bit: None,
     };
-    match tools.targets(&task.destination).await {
+    match targets {
         Ok(targets) => attempt.try_all(&targets).await,
         Err(verdict) => attempt.end_all(&verdict, None),
     }
     let tried = attempt.end();
     let worker = &tools.worker;
     log::tried(Log(&worker.store, worker.clock.now()), &task.mail, &tried);
-    tried
+    Some(tried)
 }
 
 impl Tools {

@@ -3,7 +3,7 @@
 //! One task per job, as many as the plan allows; a panic ends that job alone. A connection that is still good is kept a
 //! little while for the next mail to the same host (`pool`). What a host is told is what was signed: converted first where
 //! the host needs it, then signed, then sent (`message`). On shutdown a message under way has the daemon's grace period
-//! to end; what is cut is due again.
+//! to end, and what only looks for hosts is given up at once; what is cut is due again.
 
 mod connect;
 mod job;
@@ -86,7 +86,7 @@ impl Worker {
         let wake = Arc::new(Notify::new());
         let asked = Arc::clone(&wake);
         self.desk.on_work(Wake::new(move || asked.notify_one()));
-        let mut running = Running::new(self, wake);
+        let mut running = Running::new((self, token.clone()), wake);
         loop {
             let wait = running.begin().await;
             tokio::select! {
@@ -101,7 +101,7 @@ impl Worker {
 }
 
 impl Running {
-    fn new(worker: Worker, wake: Arc<Notify>) -> Self {
+    fn new((worker, token): (Worker, Token), wake: Arc<Notify>) -> Self {
         let connector = Connector {
             outbound: worker.outbound.clone(),
             logins: Logins::new(worker.language),
@@ -110,6 +110,7 @@ impl Running {
         };
         let tools = Tools {
             worker,
+            token,
             connector,
             pool: Pool::default(),
         };
@@ -195,7 +196,9 @@ async fn carry_out(tools: Arc<Tools>, job: Job) {
     inner.spawn(async move { job::carry_out(&at_work, &task).await });
     let worker = &tools.worker;
     let tried = match inner.join_next().await {
-        Some(Ok(tried)) => tried,
+        Some(Ok(Some(tried))) => tried,
+        // The daemon stops. Beginning an attempt has written nothing, so it is due again after the next start.
+        Some(Ok(None)) => return,
         Some(Err(error)) => {
             panicked(worker, &error);
             BTreeMap::new()

@@ -16,7 +16,7 @@ use heimpost::net::outbound::Outbound;
 use heimpost::net::shutdown::Stopped;
 use heimpost::queue::relay::RelayTls;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::house::{House as Sender, Plan, address, mail};
@@ -46,6 +46,16 @@ async fn start(domain: &str, account: &str, port: u16, zone: &str) -> House {
         resolver: Some(Resolver::zone(zone).unwrap()),
         outbound: Outbound::trusting("").unwrap(),
     };
+    start_in(world, settings, dir, account).await
+}
+
+/// A daemon in that world with one account.
+async fn start_in(
+    world: World,
+    settings: Settings,
+    dir: tempfile::TempDir,
+    account: &str,
+) -> House {
     let app = App::start_in(world, &settings, Clock::system(), connect::handler);
     let app = app.await.unwrap();
     let add = Add {
@@ -184,4 +194,27 @@ async fn a_smarthost_learns_nothing_of_the_password() {
     let arrived = first_mail(&far, "ben@far.test").await;
     assert!(arrived.contains("It works."), "{arrived}");
     assert_eq!(stop(far.app).await, Stopped::Clean);
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_name_servers_that_are_away() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(&dir.path().join("data"));
+    settings.auth.plaintext_without_tls = true;
+    settings.dns.servers = vec![silent.local_addr().unwrap()];
+    let world = World {
+        resolver: Some(Resolver::new(&settings.dns).unwrap()),
+        outbound: Outbound::trusting("").unwrap(),
+    };
+    let house = start_in(world, settings, dir, "anna@heimpost.local").await;
+    submit(&house, "anna@heimpost.local", "bob@away.test").await;
+    // Somebody asks where that is, and hears nothing.
+    let mut asked = [0; 512];
+    while !asked.windows(4).any(|name| name == b"away") {
+        let heard = timeout(PATIENCE, silent.recv(&mut asked)).await;
+        heard.unwrap().unwrap();
+    }
+    // Each lookup may take longer than the grace period.
+    assert_eq!(stop(house.app).await, Stopped::Clean);
 }

@@ -311,7 +311,8 @@ impl Otherwise {
     /// What holds now; a refused document makes way for the one before.
     async fn holds(self, store: &Store, refused: Option<Vec<u8>>) -> Result<Wanted, Error> {
         let former = match self {
-            Self::Alone(settings) => {
+            Self::Alone(mut settings) => {
+                settings.provisional = true;
                 return Ok(Wanted {
                     settings,
                     document: None,

@@ -110,7 +110,8 @@ fn smtp_sessions(
         router: Router::new(
             settings.domains.first().unwrap_or(&hostname).clone(),
             domains,
-        ),
+        )
+        .provisional(settings.provisional),
         hostname,
         store: store.clone(),
         auth: auth.clone(),

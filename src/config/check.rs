@@ -82,6 +82,7 @@ pub(super) fn check(fragment: Fragment, standard: Settings) -> Result<Settings, 
         setup: SetupSettings {
             code_file: path("setup.code_file", fragment.setup.code_file)?,
         },
+        provisional: standard.provisional,
     })
 }
 

@@ -60,6 +60,9 @@ pub struct Settings {
     pub panel: PanelSettings,
     /// Setting the box up.
     pub setup: SetupSettings,
+    /// Whether the owner's settings are missing, since they cannot be read or do not work: domains among them are not
+    /// known here, so nothing may be refused for good on that account.
+    pub provisional: bool,
 }
 
 /// Socket addresses per service; an empty list is a service switched off. An IPv6 wildcard address takes IPv6 only, so
@@ -308,6 +311,7 @@ impl Settings {
                 quiet: false,
             },
             setup: SetupSettings::default(),
+            provisional: false,
         }
     }
 

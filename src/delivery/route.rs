@@ -27,6 +27,7 @@ const ROLE_NAMES: [&str; 2] = ["postmaster", "abuse"];
 pub struct Router {
     primary: Domain,
     domains: Arc<BTreeSet<Domain>>,
+    provisional: bool,
 }
 
 /// What an address of our domains stands for, at least one of both.
@@ -59,7 +60,22 @@ impl Router {
         Self {
             primary,
             domains: Arc::new(domains),
+            provisional: false,
         }
+    }
+
+    /// One that may not know all of our domains; `provisional` says whether that is so.
+    #[must_use]
+    pub fn provisional(self, provisional: bool) -> Self {
+        Self {
+            provisional,
+            ..self
+        }
+    }
+
+    /// Whether a domain that is not known to be ours may be nevertheless.
+    pub fn is_provisional(&self) -> bool {
+        self.provisional
     }
 
     /// Whether mail of that domain is stored here.

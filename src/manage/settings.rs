@@ -11,7 +11,7 @@ pub struct InForce {
     pub settings: Settings,
     /// The owner's document, as it is in the store.
     pub document: Option<Vec<u8>>,
-    /// Why the owner's settings do not hold, if they do not: the file's hold alone then.
+    /// Why the owner's settings do not hold, if they do not: the file's hold alone then, provisionally.
     pub trouble: Option<Error>,
 }
 
@@ -23,7 +23,11 @@ pub fn in_force(written: &Written, alone: &Settings, store: &Store) -> store::Re
     let (settings, trouble) = match merged {
         None => (alone.clone(), None),
         Some(Ok(settings)) => (settings, None),
-        Some(Err(error)) => (alone.clone(), Some(error)),
+        Some(Err(error)) => {
+            let mut settings = alone.clone();
+            settings.provisional = true;
+            (settings, Some(error))
+        }
     };
     if let Some(error) = &trouble {
         tracing::error!(%error, "the settings made on the page do not hold");

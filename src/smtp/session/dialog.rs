@@ -224,6 +224,7 @@ fn check_sender(from: Option<&Address>, context: &Context) -> Result<(), Reply> 
     let snapshot = service.store.snapshot().map_err(|error| fault(&error))?;
     match service.router.may_send_as(&snapshot, login.account, from) {
         Ok(true) => Ok(()),
+        Ok(false) if service.router.is_provisional() => Err(unsettled()),
         Ok(false) => {
             let text = "This sender address does not belong to the account that logged in";
             Err(Reply::new(550, Detail(7, 1), text))
@@ -339,11 +340,18 @@ fn find(address: Option<Address>, context: &Context) -> Result<Recipient, Reply>
             Ok(recipient)
         }
         Ok(Route::Unknown) => Err(unknown()),
+        Ok(Route::Remote) if service.router.is_provisional() => Err(unsettled()),
         Ok(Route::Remote) => Err(Reply::new(550, Detail(7, 1), "Relaying denied")),
         // RFC 3463 3.3: mailing list expansion problem.
         Ok(Route::Undeliverable(why)) => Err(Reply::new(550, Detail(2, 4), why)),
         Err(error) => Err(fault(&error)),
     }
+}
+
+/// The domain may be one of those that the owner has set, which are not known now. RFC 3463 3.4: other configuration error.
+fn unsettled() -> Reply {
+    let text = "The settings of this server cannot be read for now, try again later";
+    Reply::new(451, Detail(3, 5), text)
 }
 
 fn unknown() -> Reply {

@@ -1,12 +1,15 @@
 //! Settings that come into force by a restart of the services within the process.
 
 use std::fs;
+use std::path::Path;
 
 use heimpost::cli::connect;
 use heimpost::cli::operation::{Format, Operation};
 use heimpost::cli::output::Lines;
 use heimpost::clock::Clock;
 use heimpost::config::Settings;
+use heimpost::config::stored::SETTING;
+use heimpost::store::{Options, Store};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
@@ -147,5 +150,44 @@ async fn settings_that_do_not_start_are_taken_back() {
         rig.daemon.settings().hostname.as_str(),
         "box.heimpost.local"
     );
+    rig.stop().await;
+}
+
+/// What a stranger hears who writes to these, one after the other.
+async fn heard(rig: &Rig, recipients: &[&str]) -> Vec<String> {
+    let mut client = Client::connect(rig).await;
+    client.reply().await;
+    for (line, code) in MAIL.into_iter().take(2) {
+        assert!(client.say(line).await.starts_with(code), "{line}");
+    }
+    let mut heard = Vec::new();
+    for to in recipients {
+        let reply = client.say(&format!("RCPT TO:<{to}>\r\n")).await;
+        heard.push(reply.chars().take(9).collect());
+    }
+    heard
+}
+
+#[tokio::test]
+async fn mail_is_deferred_while_the_owners_settings_cannot_be_read() {
+    let mut rig = Rig::new("sim", "").await;
+    let whole = "domains = [\"page.test\"]\n";
+    for (document, expected) in [
+        (whole.to_owned(), ["550 5.1.1", "550 5.7.1"]),
+        (
+            format!("{whole}language = \"fr\"\n"),
+            ["451 4.3.5", "451 4.3.5"],
+        ),
+        ("domains = [".to_owned(), ["451 4.3.5", "451 4.3.5"]),
+        (whole.to_owned(), ["550 5.1.1", "550 5.7.1"]),
+    ] {
+        let change = |data: &Path, clock: &Clock| {
+            let store = Store::open(data, &Options::default(), clock.now()).unwrap();
+            store.set_setting(SETTING, document.as_bytes()).unwrap();
+        };
+        rig = rig.plugged_in_after("sim", change).await;
+        let replies = heard(&rig, &["anna@page.test", "anna@else.test"]).await;
+        assert_eq!(replies, expected, "{document}");
+    }
     rig.stop().await;
 }

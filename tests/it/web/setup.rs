@@ -57,8 +57,18 @@ impl Rig {
 
     /// Pulls the plug and puts it back in.
     async fn plugged_in_again(self, backend: &str) -> Self {
+        self.plugged_in_after(backend, |_, _| ()).await
+    }
+
+    /// Pulls the plug, does something to the data, and puts it back in.
+    pub(super) async fn plugged_in_after(
+        self,
+        backend: &str,
+        between: impl FnOnce(&Path, &Clock),
+    ) -> Self {
         let Self { daemon, clock, dir } = self;
         assert_eq!(daemon.stop(std::future::pending()).await, Stopped::Clean);
+        between(&dir.path().join("data"), &clock);
         let daemon = start(dir.path(), backend, "", clock.clone()).await;
         Self { daemon, clock, dir }
     }

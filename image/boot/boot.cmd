@@ -6,8 +6,8 @@
 #   BOOT_TRIAL   the slot that has to prove itself, if any: each start of it takes one of
 #   BOOT_LEFT    the starts that it has left; with none left, the other slot is started     default 3
 # Only a start on trial writes, so that a pulled plug costs a proven slot nothing. A slot whose kernel does not load is
-# passed over; if none is left, all may try again. Addresses are set here, as U-Boot's own leave less room than Debian's kernel needs; 0x10000000 bytes are
-# there on every board.
+# passed over; if none is left, all may try again. Addresses are set here, as U-Boot's own leave less room than Debian's
+# kernel needs; all are in the first 256 MiB, which every board has.
 
 if test "${board}" = "qemu-arm"; then
     setenv hp_kernel 0x40200000

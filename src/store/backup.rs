@@ -84,7 +84,7 @@ impl Store {
             manifest.files.insert(name, copied);
         }
         report.bytes = manifest.bytes();
-        manifest.take_over(dir, before, oldest)?;
+        manifest.take_over(dir, &before, oldest)?;
         Ok(report)
     }
 

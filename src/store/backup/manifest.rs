@@ -71,9 +71,10 @@ impl Manifest {
     }
 
     fn read_if_any(dir: &Path, name: &str) -> Result<Self> {
-        match fs::exists(dir.join(name)).map_err(Error::io)? {
-            true => Self::read(dir, name),
-            false => Ok(Self::default()),
+        if fs::exists(dir.join(name)).map_err(Error::io)? {
+            Self::read(dir, name)
+        } else {
+            Ok(Self::default())
         }
     }
 
@@ -93,14 +94,14 @@ impl Manifest {
     }
 
     /// Becomes the newest; `before` is the one that was.
-    pub(super) fn take_over(&self, dir: &Path, before: Self, oldest: Generation) -> Result<()> {
+    pub(super) fn take_over(&self, dir: &Path, before: &Self, oldest: Generation) -> Result<()> {
         if !before.files.is_empty() {
             before.save(dir, BEFORE)?;
         }
         self.save(dir, NEWEST)?;
         match oldest {
             Generation::Newest => drop_before(dir),
-            Generation::Before => self.remove_others(dir, &before),
+            Generation::Before => self.remove_others(dir, before),
         }
     }
 

@@ -5,6 +5,7 @@
 #   BOOT_ORDER   slots, the preferred one first                                             default "A B"
 #   BOOT_TRIAL   the slot that has to prove itself, if any: each start of it takes one of
 #   BOOT_LEFT    the starts that it has left; with none left, the other slot is started     default 3
+#   BOOT_OPTIONS more for the kernel's command line
 # Only a start on trial writes, so that a pulled plug costs a proven slot nothing. A slot whose kernel does not load is
 # passed over; if none is left, all may try again. Addresses are set here, as U-Boot's own leave less room than Debian's
 # kernel needs; all are in the first 256 MiB, which every board has.
@@ -24,7 +25,8 @@ fi
 setenv BOOT_ORDER
 setenv BOOT_TRIAL
 setenv BOOT_LEFT
-setenv hp_vars "BOOT_ORDER BOOT_TRIAL BOOT_LEFT"
+setenv BOOT_OPTIONS
+setenv hp_vars "BOOT_ORDER BOOT_TRIAL BOOT_LEFT BOOT_OPTIONS"
 ${devtype} dev ${devnum}
 if ${devtype} read ${hp_state} 0x800 0x20 && env import -c ${hp_state} 0x4000 ${hp_vars}; then
     echo "Heimpost: boot state read"
@@ -54,7 +56,7 @@ for slot in ${BOOT_ORDER} A B; do
     if test "${hp_go}" = "1" && load ${devtype} ${devnum}:${hp_part} ${hp_kernel} /boot/vmlinuz; then
         if load ${devtype} ${devnum}:${hp_part} ${hp_initrd} /boot/initrd; then
             echo "Heimpost: slot ${slot}"
-            setenv bootargs "root=PARTUUID=@DISK_ID@-0${hp_part} ro heimpost.slot=${slot} heimpost.disk=${devtype} ${hp_console} @OPTIONS@"
+            setenv bootargs "root=PARTUUID=@DISK_ID@-0${hp_part} ro heimpost.slot=${slot} heimpost.disk=${devtype} ${hp_console} @OPTIONS@ ${BOOT_OPTIONS}"
             booti ${hp_kernel} ${hp_initrd}:${filesize} ${fdt_addr}
         fi
     fi

@@ -1,12 +1,13 @@
 """Runs the tests side by side, each in a process of its own, since a board waits most of its time."""
 
+import os
 import subprocess
 import sys
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
-AT_ONCE = 3
+AT_ONCE = int(os.environ.get("HEIMPOST_AT_ONCE", "3"))
 
 
 def names(suite):

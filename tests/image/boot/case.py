@@ -1,0 +1,85 @@
+"""What the tests of whole boxes share: a fresh card, a key, a box, and a console to show where something failed.
+
+HEIMPOST_IMAGE is the image; `tests/image/run` sets it.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import preseed
+from box import BOOT_SECONDS, CONSOLE_LINES, Box
+from card import Card
+
+IMAGE = os.environ.get("HEIMPOST_IMAGE", "")
+CARD_GIGABYTES = 8
+JOURNAL_LINES = 60
+
+
+class BoxCase(unittest.TestCase):
+    card_gigabytes = CARD_GIGABYTES
+
+    def setUp(self):
+        self.home = Path(tempfile.mkdtemp(prefix="heimpost-box-"))
+        self.addCleanup(shutil.rmtree, self.home, ignore_errors=True)
+        self.key = preseed.key(self.home)
+        self.began = time.monotonic()
+
+    def new_box(self, name="box", **options):
+        """A box with a fresh card, which has not been plugged in."""
+        home = self.home / name
+        home.mkdir()
+        box = Box(Card(IMAGE, home / "card", self.card_gigabytes), home, self.key, **options)
+        preseed.write(box.card, self.key)
+        self.addCleanup(box.unplug)
+        self.box = box
+        return box
+
+    def run(self, result=None):
+        troubles = len(result.failures) + len(result.errors)
+        self.failed = lambda: len(result.failures) + len(result.errors) > troubles
+        return super().run(result)
+
+    def tearDown(self):
+        if self.failed():
+            self.show()
+
+    def show(self):
+        """What the box says of itself, while it is still on."""
+        box = getattr(self, "box", None)
+        if box is None:
+            return
+        print(f"--- console of boot {box.boots}\n" + "\n".join(box.said()[-CONSOLE_LINES:]))
+        if box.process is not None and box.process.poll() is None:
+            try:
+                print("--- failed units, journal\n" + box.sh(f"systemctl --failed; journalctl -b -n {JOURNAL_LINES}", check=False))
+            except Exception as error:
+                print(f"no way in: {error}")
+
+    def tell(self, what):
+        print(f"  {time.monotonic() - self.began:6.1f} s  {what}", flush=True)
+
+    # What holds of every box that is up.
+
+    def assert_healthy(self, box, seconds=BOOT_SECONDS):
+        """All that was to start has started; the daemon runs since then, and nothing panicked."""
+        state = box.wait_settled(seconds)
+        failed = box.sh("systemctl --failed --plain --no-legend")
+        self.assertEqual((state, failed.strip()), ("running", ""))
+        self.assertEqual(unit(box, "ActiveState", "SubState", "NRestarts"), ["active", "running", "0"])
+        self.assertFalse(re.findall("panicked at.*", box.sh("journalctl -b -u heimpost -o cat")))
+
+    def assert_sound(self, box):
+        """The store holds all its invariants."""
+        self.assertIn("checked 1 accounts", box.sh("heimpost check"))
+
+
+def unit(box, *properties):
+    """Properties of the daemon's unit, in this order."""
+    shown = box.sh(f"systemctl show heimpost.service -p {','.join(properties)}")
+    values = dict(line.split("=", 1) for line in shown.splitlines())
+    return [values[name] for name in properties]

@@ -1,0 +1,47 @@
+"""A browser without script: it keeps cookies, finds the token of forms and follows redirects."""
+
+import http.cookiejar
+import re
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from box import COMMAND_SECONDS
+from preseed import ACCOUNT, PASSWORD
+
+
+HOST = "heimpost.local"
+
+
+def authority(box):
+    """The box's own certificate authority, as a device loads it before it trusts the box."""
+    request = urllib.request.Request(f"http://127.0.0.1:{box.ports['web']}/authority/heimpost.pem", headers={"Host": HOST})
+    with urllib.request.urlopen(request, timeout=COMMAND_SECONDS) as answer:
+        return answer.read().decode()
+
+
+class Browser:
+    def __init__(self, box, context: ssl.SSLContext):
+        self.root, self.token = f"https://127.0.0.1:{box.ports['webs']}", ""
+        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self.opener = urllib.request.build_opener(jar, urllib.request.HTTPSHandler(context=context))
+        self.opener.addheaders = [("Accept-Language", "en"), ("Host", HOST)]
+
+    def get(self, path):
+        return self._read(urllib.request.Request(self.root + path))
+
+    def post(self, path, **fields):
+        data = urllib.parse.urlencode({"form": self.token, **fields}).encode()
+        return self._read(urllib.request.Request(self.root + path, data=data))
+
+    def _read(self, request):
+        with self.opener.open(request, timeout=COMMAND_SECONDS) as answer:
+            text = answer.read().decode()
+        token = re.search(r'name="form" value="([^"]+)"', text)
+        self.token = token.group(1) if token else self.token
+        return text
+
+    def log_in(self):
+        self.get("/box/login")
+        return self.post("/box/login", address=ACCOUNT, password=PASSWORD)

@@ -1,0 +1,141 @@
+"""A box's life from the flashed card on: first boot, mail in and out, panel, watchdogs, and reboots that lose nothing."""
+
+import imaplib
+
+import page
+import pl061
+import post
+import preseed
+from board import Led
+from box import BOOT_SECONDS, COMMAND_SECONDS, MEMORY_MIB
+from card import DATA, SYSTEM_A
+from case import BoxCase, unit
+
+MEMORY_USED_MIB_MAX = 120
+INSTALLED_BYTES_MAX = 700 << 20
+SLACK_BYTES = 16 << 20  # what alignment may leave of a card
+PATTERN_SECONDS = 120
+NEARLY_FULL = 50_000  # bytes, of which the mails below take between 80 and 95 %
+WATCHDOG_SECONDS = 300
+MAILS = ["first", "second", "third"]
+
+
+class Life(BoxCase):
+    def test_from_the_card_to_the_switch(self):
+        box = self.new_box()
+        self.first_boot(box)
+        self.idle(box)
+        self.context = post.trusting(page.authority(box))
+        self.account(box)
+        self.code(box)
+        self.mail(box)
+        self.panel(box)
+        self.watchdogs(box)
+        self.reboot(box)
+        self.power_off(box)
+
+    def first_boot(self, box):
+        box.on()
+        self.tell(f"mail is taken {box.wait_serving():.0f} s after the plug")
+        self.assert_healthy(box)
+        start, length = box.card.partition(DATA)
+        self.assertGreater(start + length, box.card.path.stat().st_size - SLACK_BYTES)
+        self.assertGreater(box.card.filesystem_bytes(DATA), length - SLACK_BYTES)
+        self.tell("all units are up; the data partition fills the card")
+        self.assertEqual(box.sh("hostname").strip(), preseed.NAME)
+        self.assertIsNone(box.card.get("rpi-preseed.toml"))
+        self.assertEqual(box.sh("ls -d /data/commanded 2>/dev/null", check=False), "")
+        self.assertIn("flavour", box.sh("journalctl -b -o cat -u heimpost-provision"))
+        self.tell("the preseed has named it, was told of and is gone; its commands did not run")
+
+    def idle(self, box):
+        rows = dict(line.split(":") for line in box.sh("cat /proc/meminfo").splitlines())
+        used = (int(rows["MemTotal"].split()[0]) - int(rows["MemAvailable"].split()[0])) / 1024
+        daemon = int(box.sh("grep VmRSS /proc/$(systemctl show heimpost -p MainPID --value)/status").split()[1]) / 1024
+        installed = box.card.used_bytes(SYSTEM_A) + box.card.boot_bytes()
+        self.tell(f"idle: {used:.0f} MiB of {MEMORY_MIB} used, the daemon {daemon:.0f}; installed: {installed >> 20} MiB")
+        self.assertLess(used, MEMORY_USED_MIB_MAX)
+        self.assertLess(installed, INSTALLED_BYTES_MAX)
+
+    def account(self, box):
+        """What Imager gives is a hash, which no SCRAM can use: the first login with the password itself makes it better."""
+        self.assertFalse(post.scram_works(box, self.context))
+        with post.Imap(box, self.context, log_in=False) as session, self.assertRaises(imaplib.IMAP4.error):
+            session.client.login(preseed.ACCOUNT, "wrong")
+        with post.Imap(box, self.context):
+            pass
+        self.assertTrue(post.scram_works(box, self.context))
+        self.tell("Imager's account logs in, by SCRAM after the first login")
+
+    def code(self, box):
+        code = box.sh("cat /var/lib/heimpost/setup-code.txt").splitlines()
+        box.wait(lambda: lines(box.card.get("setup-code.txt")) == code, COMMAND_SECONDS, "the code on the card")
+        self.tell("the setup code stands on the FAT partition")
+
+    def mail(self, box):
+        for name in MAILS[:2]:
+            post.send(box, name, 20)
+        post.submit(box, self.context, MAILS[2])
+        self.assert_mails(box)
+        self.tell("mail came in by SMTP and submission, and is read by IMAP and POP3 over TLS")
+
+    def assert_mails(self, box):
+        with post.Imap(box, self.context) as session:
+            validity, found = session.uid_validity(), session.mails()
+        self.assertEqual([(name, whole) for name, _, whole in found], [(name, True) for name in MAILS])
+        self.assertEqual(post.pop3(box, self.context), MAILS)
+        return validity, [uid for _, uid, _ in found]
+
+    def panel(self, box):
+        led = Led(pl061.Chip(box).samples())
+        led.shows("steady", PATTERN_SECONDS)
+        box.sh(f"heimpost account quota {preseed.ACCOUNT} {NEARLY_FULL}")
+        led.shows(2, PATTERN_SECONDS, times=2)
+        box.sh(f"heimpost account quota {preseed.ACCOUNT} default")
+        led.shows("steady", PATTERN_SECONDS)
+        self.tell("the LED shows 2 flashes while the mailbox is 80 % full, else steady light")
+
+    def watchdogs(self, box):
+        armed = box.sh("cat /sys/class/watchdog/watchdog0/identity /sys/class/watchdog/watchdog0/state").split("\n")
+        self.assertEqual(armed[:2], ["i6300ESB timer", "active"])
+        self.assertIn("hardware watchdog", box.sh("journalctl -b -o cat _PID=1"))
+        box.sh("kill -STOP $(systemctl show heimpost -p MainPID --value)")
+        box.wait(lambda: unit(box, "NRestarts", "SubState") == ["1", "running"], WATCHDOG_SECONDS, "the daemon's restart")
+        box.wait_serving()
+        self.tell("the hardware's watchdog is armed; the daemon's restarted it when it stood still")
+
+    def reboot(self, box):
+        before = (self.assert_mails(box), post.certificate(box, self.context), boot_id(box))
+        self.owner(box).post("/box/device/power", what="reboot", sure="1")
+        self.wait_other_boot(box, before[2])
+        self.assert_healthy(box)
+        self.assertEqual((self.assert_mails(box), post.certificate(box, self.context)), before[:2])
+        self.assertEqual(box.sh("hostname").strip(), preseed.NAME)
+        self.assert_sound(box)
+        self.tell("rebooted by the page: the same mails, UIDs, UIDVALIDITY and certificate")
+
+    def wait_other_boot(self, box, before):
+        def other():
+            now = boot_id(box)
+            return now and now != before
+
+        box.wait(other, BOOT_SECONDS, "the next boot")
+
+    def power_off(self, box):
+        self.owner(box).post("/box/device/power", what="poweroff", sure="1")
+        box.wait_off(BOOT_SECONDS)
+        self.tell("switched off by the page")
+
+    def owner(self, box):
+        browser = page.Browser(box, self.context)
+        browser.log_in()
+        browser.get("/box/device")
+        return browser
+
+
+def lines(text):
+    return (text or b"").decode().splitlines()
+
+
+def boot_id(box):
+    return box.sh("cat /proc/sys/kernel/random/boot_id", check=False).strip()

@@ -42,7 +42,7 @@ class Large(unittest.TestCase):
             file = Path(folder) / "large.mbox"
             write(file)
             began = time.monotonic()
-            cls.box.run("import", ANNA, "--mbox", str(file), "--into", "INBOX")
+            cls.box.run("import", ANNA, "--mbox", str(file), "--into", "INBOX", timeout=900)
             print(f"{MAILS} mails imported in {time.monotonic() - began:.1f} s")
 
     @classmethod

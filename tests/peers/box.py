@@ -89,9 +89,9 @@ class Box:
         self.stop()
         self.start()
 
-    def run(self, *arguments, stdin="", check=True):
+    def run(self, *arguments, stdin="", check=True, timeout=120):
         command = [BINARY, "--config", str(self.config), "--data", str(self.data), *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
         if check:
             assert done.returncode == 0, f"{arguments}: {done.stderr}"
         return done

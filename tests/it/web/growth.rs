@@ -58,7 +58,7 @@ fn deliver(store: &Store, wall: Wall, seed: u64) {
         noise ^= noise << 13;
         noise ^= noise >> 7;
         noise ^= noise << 17;
-        b'!' + (noise >> 32) as u8 % 90
+        b'!' + u8::try_from((noise >> 32) % 90).unwrap()
     });
     let mut writer = store.begin_blob(None).unwrap();
     writer.write(b"Subject: Photos\r\n\r\n").unwrap();

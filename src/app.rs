@@ -279,7 +279,7 @@ impl App {
         let panel = panel.follow((&store, &desk), settings, &shared, &shutdown);
         let handler = (lasting.make_handler)(Context {
             store: store.clone(),
-            auth: auth.clone(),
+            auth,
             settings: settings.clone(),
             clock,
             panel: Some(panel.clone()),

@@ -269,7 +269,7 @@ impl Auth {
             verifier.and_then(|verifier| Ok(self.0.store.replace_crypt(id, hash, verifier)?));
         match kept {
             Ok(true) => {
-                tracing::info!(account = %id, "a password from outside is kept as any other now")
+                tracing::info!(account = %id, "a password from outside is kept as any other now");
             }
             Ok(false) => {}
             Err(error) => tracing::warn!(account = %id, %error, "a password stays a foreign hash"),

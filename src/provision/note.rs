@@ -198,7 +198,7 @@ pub fn page(about: &str, notes: &[Note]) -> Option<String> {
     lines.extend(told.iter().map(|note| note.german()));
     lines.push(String::new());
     lines.push(format!("Heimpost: this did not work ({about}):"));
-    lines.extend(told.iter().map(|note| note.to_string()));
+    lines.extend(told.iter().map(ToString::to_string));
     lines.push(String::new());
     Some(lines.join("\r\n"))
 }

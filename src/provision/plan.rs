@@ -20,6 +20,9 @@ pub const SSH_KEYS: &str = "data/etc/ssh/authorized_keys";
 const CONFIG_EMPTY: &str =
     "# Heimpost. What is set here is fixed; everything else is set on the page.\n";
 
+/// What the system calls a box that has no name of its own yet.
+const DEFAULT_NAME: &str = "heimpost";
+
 /// Ends a file that came from the card, so that emptying the one there empties this one too.
 const CONFIG_MARK: &str = "# From heimpost.toml on the card's first partition; change it there.\n";
 
@@ -79,7 +82,12 @@ pub struct Plan {
 pub fn plan(facts: &Facts, preseed: Option<&Preseed>) -> Plan {
     let hostname = hostname(facts, preseed);
     let (config, config_notes) = config(facts);
-    let mut files = vec![file(HOSTNAME, format!("{hostname}\n"))];
+    let mut files: Vec<File> = Vec::new();
+    files.extend(
+        hostname
+            .as_ref()
+            .map(|name| file(HOSTNAME, format!("{name}\n"))),
+    );
     files.extend(config);
     if let Some(preseed) = preseed {
         files.extend(
@@ -93,7 +101,7 @@ pub fn plan(facts: &Facts, preseed: Option<&Preseed>) -> Plan {
     }
     Plan {
         files,
-        wishes: preseed.and_then(|preseed| wishes(preseed, &hostname)),
+        wishes: preseed.and_then(|preseed| wishes(preseed, hostname.as_deref())),
         config_page: super::note::page("heimpost.toml", &config_notes),
         config_notes,
     }
@@ -107,26 +115,25 @@ fn file(path: &'static str, text: String) -> File {
     }
 }
 
-fn hostname(facts: &Facts, preseed: Option<&Preseed>) -> String {
+/// `None` as long as nothing tells this box from others: the next start may know more.
+fn hostname(facts: &Facts, preseed: Option<&Preseed>) -> Option<String> {
     let asked = preseed.and_then(|preseed| preseed.hostname.clone());
     asked
         .or_else(|| facts.hostname.clone())
-        .unwrap_or_else(|| made_up(facts))
+        .or_else(|| made_up(facts))
 }
 
 /// A name that differs from that of the neighbour's box, and is the same after the card was flashed again.
-fn made_up(facts: &Facts) -> String {
+fn made_up(facts: &Facts) -> Option<String> {
     let digits = |text: &String| {
         let hex = text.chars().filter(char::is_ascii_hexdigit);
         let hex: Vec<char> = hex.map(|digit| digit.to_ascii_lowercase()).collect();
-        let last = hex.last_chunk::<4>()?;
-        hex.iter()
-            .any(|digit| *digit != '0')
-            .then(|| last.iter().collect::<String>())
+        let last: String = hex.last_chunk::<4>()?.iter().collect();
+        hex.iter().any(|digit| *digit != '0').then_some(last)
     };
     let serial = facts.serial.as_ref().and_then(digits);
-    let four = serial.or_else(|| facts.mac.as_ref().and_then(digits));
-    four.map_or_else(|| "heimpost".to_owned(), |four| format!("heimpost-{four}"))
+    let four = serial.or_else(|| facts.mac.as_ref().and_then(digits))?;
+    Some(format!("{DEFAULT_NAME}-{four}"))
 }
 
 /// The settings as they shall be from now on, if that is a change.
@@ -160,7 +167,7 @@ fn config(facts: &Facts) -> (Option<File>, Vec<Note>) {
     (Some(file(CONFIG, text)), Vec::new())
 }
 
-/// The network for wpa_supplicant, which reads texts in hexadecimal too.
+/// The network for `wpa_supplicant`, which reads texts in hexadecimal too.
 fn wifi(wifi: &Wifi) -> File {
     let mut lines = vec![
         "# As Raspberry Pi Imager was told.".to_owned(),
@@ -205,7 +212,13 @@ fn wifi(wifi: &Wifi) -> File {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(digit.into(), 16));
+        }
+    }
+    text
 }
 
 fn ssh(keys: &[String]) -> Option<File> {
@@ -216,7 +229,8 @@ fn ssh(keys: &[String]) -> Option<File> {
     })
 }
 
-fn wishes(preseed: &Preseed, hostname: &str) -> Option<Wishes> {
+fn wishes(preseed: &Preseed, hostname: Option<&str>) -> Option<Wishes> {
+    let hostname = hostname.unwrap_or(DEFAULT_NAME);
     let wishes = Wishes {
         user: preseed.user.clone(),
         home: format!("{hostname}.local"),

@@ -1,6 +1,6 @@
 //! What Raspberry Pi Imager asks for: `rpi-preseed.toml`, read into types. Pure.
 //!
-//! The keys are those of rpi-preseed's schema (config_version 1.x). Used are the name of the box, its time zone, Wi-Fi, the
+//! The keys are those of rpi-preseed's schema (`config_version` 1.x). Used are the name of the box, its time zone, Wi-Fi, the
 //! first account and SSH keys; everything else belongs to other systems and is only named. Commands are never run. One
 //! section that cannot be used does not keep the others from being used: a box that is on the network can be helped. No
 //! note holds a value.

@@ -147,35 +147,39 @@ fn what_is_refused_whole() {
 
 #[test]
 fn a_box_has_a_name_of_its_own() {
-    let check = |serial: Option<&str>, mac: Option<&str>, kept: Option<&str>, expected: &str| {
-        let facts = Facts {
-            serial: serial.map(str::to_owned),
-            mac: mac.map(str::to_owned),
-            hostname: kept.map(str::to_owned),
-            ..Facts::default()
+    let check =
+        |serial: Option<&str>, mac: Option<&str>, kept: Option<&str>, expected: Option<&str>| {
+            let facts = Facts {
+                serial: serial.map(str::to_owned),
+                mac: mac.map(str::to_owned),
+                hostname: kept.map(str::to_owned),
+                ..Facts::default()
+            };
+            let plan = plan::plan(&facts, None);
+            let mut files = plan.files.iter();
+            let file = files.find(|file| file.path == plan::HOSTNAME);
+            let expected = expected.map(|name| format!("{name}\n"));
+            assert_eq!(file.map(|file| file.text.clone()), expected);
         };
-        let plan = plan::plan(&facts, None);
-        assert_eq!(plan.files[0].text, format!("{expected}\n"));
-    };
     check(
         Some("10000000A1B2C3D4"),
         Some("b8:27:eb:00:12:34"),
         None,
-        "heimpost-c3d4",
+        Some("heimpost-c3d4"),
     );
-    check(None, Some("b8:27:eb:00:12:34"), None, "heimpost-1234");
+    check(None, Some("b8:27:eb:00:12:34"), None, Some("heimpost-1234"));
     check(
         Some("0000000000000000"),
         Some("b8:27:eb:00:12:34"),
         None,
-        "heimpost-1234",
+        Some("heimpost-1234"),
     );
-    check(Some("?"), None, None, "heimpost");
+    check(Some("?"), None, None, None);
     check(
         Some("10000000a1b2c3d4"),
         None,
         Some("postkasten"),
-        "postkasten",
+        Some("postkasten"),
     );
 }
 
@@ -383,7 +387,7 @@ impl Board {
                 }
             }
         }
-        files.retain(|name, _| !name.ends_with(".new"));
+        files.retain(|name, _| !name.contains(".new"));
         files
     }
 
@@ -566,4 +570,42 @@ fn the_code_is_copied_when_it_differs() {
         copied,
         [(0, None), (2, file("A")), (0, file("A")), (2, file("B"))]
     );
+}
+
+/// Old editors know no other line ends, and a phone is narrow.
+#[test]
+fn texts_on_the_card_can_be_read_anywhere() {
+    for (text, width) in [
+        (include_str!("../../image/boot/LED.txt"), 33),
+        (include_str!("../../image/boot/LIESMICH.txt"), 80),
+        (include_str!("../../image/boot/README.txt"), 80),
+        (include_str!("../../image/boot/heimpost.toml"), 80),
+    ] {
+        assert!(text.ends_with("\r\n") && text.len() < 4096);
+        for line in text.split_terminator("\r\n") {
+            assert!(!line.contains(['\r', '\n', '\t']), "{line}");
+            assert!(line.chars().count() <= width, "{line}");
+        }
+    }
+}
+
+proptest::proptest! {
+    /// Whatever stands in the file, it is read or refused, and nothing that is said shows a secret.
+    #[test]
+    fn any_file_is_read_or_refused(at in 0..WHOLE.len(), cut in 0..40_usize, put in "[ -~\\n\"]{0,8}") {
+        let bytes = WHOLE.as_bytes();
+        let mut text = bytes[..at].to_vec();
+        text.extend(put.as_bytes());
+        text.extend(&bytes[(at + cut).min(bytes.len())..]);
+        let text = String::from_utf8_lossy(&text);
+        let told = match preseed::parse(&text) {
+            Ok(preseed) => {
+                let plan = plan::plan(&Facts::default(), Some(&preseed));
+                proptest::prop_assert!(plan.files.iter().all(|file| !file.text.contains('\0')));
+                note::page("", &preseed.notes).unwrap_or_default()
+            }
+            Err(error) => error.to_string(),
+        };
+        proptest::prop_assert!(!told.contains("mIos"), "{}", told);
+    }
 }

@@ -76,15 +76,32 @@ async fn ask(State(web): State<Web>, setter: Setter) -> Result<Response, Problem
     }
     let frame = frame_of(&setter.visitor, &setter.form);
     let next = Step::Account.next(mode);
+    let old = web.run(|sources, _| at_old_domain(sources)).await?;
     let body = html! {
         (notice(Tone::Good, frame.t("Ein Postfach ist schon da. Weitere legen Sie später unter „Postfächer“ an.",
                                     "There is an account already. Add more later under \"Accounts\"."), None))
+        @if let Some(address) = &old {
+            p {
+                (frame.t("Seine Adresse ist noch ", "Its address is still ")) strong { (address) }
+                (frame.t(". Unter ", ". Rename it under "))
+                a href="/box/accounts" { (frame.t("Postfächer", "Accounts")) }
+                (frame.t(" benennen Sie es um; Mails und Passwort bleiben.", "; mail and password stay."))
+            }
+        }
         div.row {
             a.button href=(next.path()) { (frame.t("Weiter", "Continue")) }
             a.button.quiet href=(Step::Name.path()) { (frame.t("Zurück", "Back")) }
         }
     };
     Ok(step_page(&setter, Step::Account, mode, &body))
+}
+
+/// The owner's address, if it does not end with the box's domain, as after Raspberry Pi Imager.
+fn at_old_domain(sources: &Sources) -> Result<Option<String>, Problem> {
+    let owner = sources.store.snapshot()?.owner()?;
+    let domain = sources.settings.domains.first();
+    let old = owner.filter(|owner| Some(owner.address.domain()) != domain);
+    Ok(old.map(|owner| owner.address.to_string()))
 }
 
 fn page(web: &Web, setter: &Setter, mode: Option<Mode>, name: &str, errors: &Errors) -> Response {

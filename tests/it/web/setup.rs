@@ -384,6 +384,12 @@ async fn an_account_from_the_card_sets_the_box_up() {
         .await
         .expect(200);
     assert!(page.has("What is your domain?"), "{}", page.text());
+    let names = [("domain", "house.test"), ("hostname", "")];
+    browser.post_only("/setup/name", &names).await.expect(200);
+    let rig = rig.restarted().await;
+    let page = browser.get("/setup/account").await.expect(200);
+    let told = page.has("still") && page.has("anna@heimpost.local");
+    assert!(told, "{}", page.text());
     rig.stop().await;
 }
 

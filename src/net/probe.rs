@@ -8,13 +8,18 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// What a probe hears.
 const ANSWER: u8 = b'.';
+
+/// How long a probe waits for its answer.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Probes under way, by the addresses that they come from.
 #[derive(Clone, Debug, Default)]
@@ -43,16 +48,20 @@ impl Announced {
         }
     }
 
-    /// Whether one of these ports answers; all are asked at once. Waits for as long as none does and one may.
+    /// Whether one of these ports answers; all are asked at once. Waits for as long as none does and one may. The others
+    /// are heard out, though nobody waits for them: one that left early would look like a stranger.
     pub(super) async fn any_answers(&self, ports: Vec<SocketAddr>) -> bool {
         let mut asked = JoinSet::new();
         for port in ports {
             let announced = self.clone();
-            asked.spawn(async move { announced.ask(port).await });
+            asked.spawn(async move { timeout(PATIENCE, announced.ask(port)).await? });
         }
         while let Some(answered) = asked.join_next().await {
             match answered {
-                Ok(Ok(())) => return true,
+                Ok(Ok(())) => {
+                    asked.detach_all();
+                    return true;
+                }
                 Ok(Err(error)) => tracing::debug!(%error, "a port of ours does not answer"),
                 Err(error) => tracing::error!(%error, "asking a port of ours"),
             }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use heimpost::net::Counted;
 use heimpost::net::driver::{Deadlines, Shared};
 use heimpost::net::limits::{Limiter, Limits};
 use heimpost::net::listener::{self, Service, Sockets, Talk, TlsMode};
@@ -14,6 +13,9 @@ use tokio::net::TcpStream;
 use super::toy::{self, Seen};
 
 const LOOPBACK: &str = "127.0.0.1:0";
+
+/// A service each: sockets are kept by name and address.
+const NAMES: [&str; 9] = ["toy", "b", "c", "d", "e", "f", "g", "h", "i"];
 
 fn service(addresses: &[SocketAddr]) -> Service {
     Service {
@@ -27,6 +29,7 @@ fn service(addresses: &[SocketAddr]) -> Service {
 
 struct Rig {
     address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     sockets: Sockets,
     shared: Shared,
     shutdown: Shutdown,
@@ -34,16 +37,25 @@ struct Rig {
 }
 
 fn rig(limits: Limits) -> Rig {
+    rig_at(&[LOOPBACK], limits)
+}
+
+fn rig_at(addresses: &[&str], limits: Limits) -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let shared = toy::shared(dir.path(), Deadlines::default());
     let sockets = Sockets::default();
-    let services = vec![service(&[LOOPBACK.parse().unwrap()])];
+    let named = |(at, address): (usize, &&str)| Service {
+        name: NAMES[at],
+        ..service(&[address.parse().unwrap()])
+    };
+    let services = addresses.iter().enumerate().map(named).collect();
     let bound = listener::bind_again(services, &sockets).unwrap();
-    let (_, address) = bound.addresses()[0];
+    let addresses: Vec<_> = bound.addresses().iter().map(|(_, at)| *at).collect();
     let shutdown = Shutdown::new();
     bound.accept(&shared, &Limiter::new(limits), &shutdown.token());
     Rig {
-        address,
+        address: addresses[0],
+        addresses,
         sockets,
         shared,
         shutdown,
@@ -61,13 +73,20 @@ async fn talk(address: SocketAddr, words: &str) -> String {
 
 #[tokio::test]
 async fn our_own_look_at_the_ports_is_beyond_limits_and_figures() {
-    let rig = rig(Limits {
+    let closed = Limits {
         connections_max: 0,
         per_address_max: 0,
-    });
-    assert!(rig.sockets.accept_some().await);
-    assert_eq!(rig.shared.counters.read(), Counted::default());
-    assert_eq!(talk(rig.address, "").await, "too many\n");
+    };
+    let rig = rig_at(&[LOOPBACK; 9], closed);
+    for _ in 0..20 {
+        assert!(rig.sockets.accept_some().await);
+    }
+    // Each port takes connections in their order: whoever came before this one has been looked at.
+    for address in &rig.addresses {
+        assert_eq!(talk(*address, "").await, "too many\n");
+    }
+    assert_eq!(rig.shared.counters.read().refused, 9);
+    assert_eq!(rig.shared.counters.read().accepted, 0);
 }
 
 #[tokio::test]
@@ -102,6 +121,7 @@ async fn stopping_closes_the_port_and_ends_connections() {
     assert_eq!(rest, "stopping\n");
     drop(open);
     assert_eq!(stop.await.unwrap(), Stopped::Clean);
+    drop(rig.sockets);
     assert!(TcpStream::connect(rig.address).await.is_err());
 }
 

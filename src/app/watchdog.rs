@@ -38,8 +38,8 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Whether it works, known before `deadline` ends.
-    pub(super) async fn is_done(self, deadline: impl Future<Output = ()>) -> Result<(), Stuck> {
+    /// Sees whether it works before `deadline` ends.
+    pub(super) async fn prove(self, deadline: impl Future<Output = ()>) -> Result<(), Stuck> {
         tokio::select! {
             // What is known counts, also at the last moment.
             biased;
@@ -83,7 +83,7 @@ impl Watchdog {
             return std::future::pending().await;
         };
         self.due.as_mut().await;
-        let next = match work().is_done(sleep(bites_after / 4)).await {
+        let next = match work().prove(sleep(bites_after / 4)).await {
             Ok(()) => {
                 tell();
                 bites_after / 2
@@ -152,7 +152,7 @@ mod tests {
         let (store, _dir) = empty_store();
         let (work, _bound) = deserted(&store);
         let deadline = sleep(Duration::from_millis(20));
-        assert_eq!(work.is_done(deadline).await, Err(Stuck::Late));
+        assert_eq!(work.prove(deadline).await, Err(Stuck::Late));
     }
 
     #[tokio::test]
@@ -160,7 +160,7 @@ mod tests {
         let (store, _dir) = empty_store();
         let sockets = Sockets::default();
         let work = Work { store, sockets };
-        assert_eq!(work.is_done(std::future::pending()).await, Ok(()));
+        assert_eq!(work.prove(std::future::pending()).await, Ok(()));
     }
 
     #[tokio::test]

@@ -94,8 +94,8 @@ class Plug(BoxCase):
 
     def test_during_the_first_boot(self):
         """The moments are what the card shows from outside, so each cut hits what it means to."""
-        for name, come in MOMENTS.items():
-            box = self.new_box(name)
+        for number, (name, come) in enumerate(MOMENTS.items(), 1):
+            box = self.new_box(f"box{number}")
             grown = box.card.filesystem_bytes(DATA)
             box.on()
             box.wait(lambda: come(box, grown), BOOT_SECONDS, name)

@@ -187,8 +187,8 @@ class Qmp:
 
 def stick(number, path):
     """A USB stick."""
-    drive = f"if=none,format=raw,file={path},id=stick{number}"
-    return ["-drive", drive, "-device", f"usb-storage,drive=stick{number},removable=on"]
+    drive = f"if=none,format=raw,file={path},id=drive{number}"
+    return ["-drive", drive, "-device", f"usb-storage,drive=drive{number},id=stick{number},removable=on"]
 
 
 def banner(port, begins=b"220 "):

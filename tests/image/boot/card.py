@@ -6,12 +6,14 @@ superblock are read as bytes. That works while a box runs, too, for looking.
 
 import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 TABLE = 446  # of the primary partitions, in the first sector
 SECTOR = 512
 BOOT, SYSTEM_A, SYSTEM_B, DATA = range(4)
 SUPERBLOCK = 1024  # of ext4
+STATE_AT, STATE_BYTES = 1 << 20, 16384  # the boot state, twice
 TOOL_SECONDS = 120
 
 
@@ -50,6 +52,15 @@ class Card:
         block = self._read(self.partition(number)[0] + SUPERBLOCK, 1024)
         free, log_size = struct.unpack_from("<I", block, 12)[0], struct.unpack_from("<I", block, 24)[0]
         return self.filesystem_bytes(number) - (free << (10 + log_size))
+
+    def boot_state(self, **variables):
+        """Writes variables of U-Boot's into both copies of the boot state: a checksum, then NUL-ended lines."""
+        text = b"".join(f"{name}={value}\0".encode() for name, value in variables.items())
+        text = text.ljust(STATE_BYTES - 4, b"\0")
+        state = struct.pack("<I", zlib.crc32(text)) + text
+        with self.path.open("r+b") as file:
+            file.seek(STATE_AT)
+            file.write(state * 2)
 
     # The FAT partition. Names are relative to its root.
 

@@ -1,6 +1,10 @@
-"""A box's life from the flashed card on: first boot, mail in and out, panel, watchdogs, and reboots that lose nothing."""
+"""A box's life from the flashed card on: first boot, mail in and out, panel, watchdogs, a backup to a stick, and reboots that
+lose nothing.
+"""
 
 import imaplib
+import json
+import subprocess
 
 import page
 import pl061
@@ -18,11 +22,16 @@ PATTERN_SECONDS = 120
 NEARLY_FULL = 50_000  # bytes, of which the mails below take between 80 and 95 %
 WATCHDOG_SECONDS = 300
 MAILS = ["first", "second", "third"]
+STICK = "BACKUP"
+STICK_MIB = 256
+BACKUP_SECONDS = 300
 
 
 class Life(BoxCase):
     def test_from_the_card_to_the_switch(self):
-        box = self.new_box()
+        stick = self.new_stick()
+        box = self.new_box(disks=[stick])
+        box.card.put("heimpost.toml", f'{preseed.CONFIG}[backup]\nstick = "{STICK}"\n')
         self.first_boot(box)
         self.idle(box)
         self.context = post.trusting(page.authority(box))
@@ -30,6 +39,7 @@ class Life(BoxCase):
         self.code(box)
         self.mail(box)
         self.panel(box)
+        self.backup(box, stick)
         self.watchdogs(box)
         self.reboot(box)
         self.power_off(box)
@@ -94,6 +104,33 @@ class Life(BoxCase):
         box.sh(f"heimpost account quota {preseed.ACCOUNT} default")
         led.shows("steady", PATTERN_SECONDS)
         self.tell("the LED shows 2 flashes while the mailbox is 80 % full, else steady light")
+
+    def new_stick(self):
+        """As sticks are sold: FAT on all of it."""
+        path = self.home / "stick"
+        with path.open("wb") as file:
+            file.truncate(STICK_MIB << 20)
+        subprocess.run(["mkfs.vfat", "-F", "32", "-n", STICK, path], check=True, capture_output=True, timeout=COMMAND_SECONDS)
+        return path
+
+    def backup(self, box, stick):
+        """What the timer starts each night; then without the stick."""
+        self.assertIn("heimpost-backup.timer", box.sh("systemctl list-timers --plain --no-legend"))
+        self.assertEqual(self.backed_up(box)["failure"], None)
+        files = subprocess.run(["mdir", "-/", "-b", "-i", stick, "::heimpost-backup"], check=True, capture_output=True, text=True)
+        self.assertIn("index.redb", files.stdout)
+        box.qmp("device_del", id="stick0")
+        box.wait(lambda: not box.sh("ls -d /sys/block/sd*", check=False), COMMAND_SECONDS, "the stick's end")
+        told = self.backed_up(box)
+        self.assertEqual((told["failure"], told["trouble"]), ("not-there", False))
+        self.tell("a backup is on the stick; one without the stick says so")
+
+    def backed_up(self, box):
+        box.sh("systemctl start heimpost-backup.service", seconds=BACKUP_SECONDS)
+        told = json.loads(box.sh("heimpost status --json"))["backup"]
+        self.assertEqual(told["stick"], STICK)
+        self.assertGreater(told["last_good"] or 0, 0)
+        return told
 
     def watchdogs(self, box):
         armed = box.sh("cat /sys/class/watchdog/watchdog0/identity /sys/class/watchdog/watchdog0/state").split("\n")

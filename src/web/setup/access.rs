@@ -2,23 +2,19 @@
 //!
 //! A window is open for some minutes after power-on while there is no account, after the button was held, or after the
 //! one-time code was typed; the panel knows it and the LED shows it. The first browser that takes a window has it, by a
-//! cookie; every other is refused until there is a new window. The code lies in a file; it is good once, and wrong ones
-//! make their sender wait.
+//! cookie; every other is refused until there is a new window. Wrong codes make their sender wait.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
-use ring::rand::{SecureRandom, SystemRandom};
-use subtle::ConstantTimeEq;
 
+use super::code::Code;
 use crate::clock::{Mono, Now};
 use crate::mail::secret::Secret;
 use crate::web::Web;
@@ -28,11 +24,6 @@ use crate::web::visitor::{Asker, Link, Owner, SameSite, Visitor, cookie, set_coo
 
 /// How long a window stays open that a code opened, and how long after each step of whoever has it.
 pub(super) const WINDOW: Duration = Duration::from_mins(10);
-
-/// Characters of the code: none that looks like another.
-const CODE_ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-const CODE_CHARS: usize = 12;
-const CODE_GROUP: usize = 4;
 
 /// Wrong codes that cost nothing, and what each further one costs at first and at most.
 const WRONG_FREE: u32 = 5;
@@ -65,12 +56,6 @@ struct Taken {
     form: Token,
     /// Whether the box's account was made here.
     made_account: bool,
-}
-
-#[derive(Debug)]
-struct Code {
-    text: Secret<String>,
-    file: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -141,32 +126,7 @@ impl Access {
     /// Has the code that `file` holds be good; a new one if it holds none. The same code stays until it is used, since
     /// the file is copied to where writing is a risk. Without the file there is no code.
     pub fn keep_code(&self, file: &Path) {
-        match kept_code(file) {
-            Some(text) => {
-                self.state().code = Some(Code {
-                    text: Secret::new(text),
-                    file: file.to_owned(),
-                });
-            }
-            None => self.write_code(file),
-        }
-    }
-
-    /// Makes a new code and writes it to `file`.
-    fn write_code(&self, file: &Path) {
-        let code = new_code().and_then(|text| {
-            put(file, &page_of(&text))?;
-            Ok(Code {
-                text: Secret::new(text),
-                file: file.to_owned(),
-            })
-        });
-        self.state().code = code
-            .inspect_err(|error| {
-                tracing::warn!(file = %file.display(), %error, "there is no one-time code");
-                forget(file);
-            })
-            .ok();
+        self.state().code = Code::kept(file).or_else(|| Code::make(file));
     }
 
     /// Notes which window is there only as long as there is no account.
@@ -258,21 +218,13 @@ impl Access {
         {
             return Typed::Wait;
         }
-        let typed = plain(typed);
-        let right = state.code.as_ref().is_some_and(|code| {
-            let code = plain(code.text.expose());
-            code.as_bytes().ct_eq(typed.as_bytes()).into()
-        });
-        if !right {
+        if !state.code.as_ref().is_some_and(|code| code.is(typed)) {
             state.charge(from, now.mono);
             return Typed::Wrong;
         }
         state.wrong.remove(&from);
-        let file = state.code.take().map(|code| code.file);
-        drop(state);
-        if let Some(file) = file {
-            self.write_code(&file);
-        }
+        let used = state.code.take();
+        state.code = used.and_then(Code::renew);
         Typed::Right
     }
 
@@ -327,66 +279,6 @@ const COOKIE_IN_PLAIN: &str = "heimpost-setup-plain";
 
 fn cookie_name(link: Link) -> &'static str {
     if link.tls { COOKIE } else { COOKIE_IN_PLAIN }
-}
-
-/// How a code is compared: spaces, dashes and small letters do not matter.
-fn plain(code: &str) -> String {
-    let letters = code.chars().filter(char::is_ascii_alphanumeric);
-    letters.map(|letter| letter.to_ascii_uppercase()).collect()
-}
-
-fn new_code() -> io::Result<String> {
-    let mut bytes = [0; CODE_CHARS];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| io::Error::other("no randomness"))?;
-    let mut code = String::new();
-    for (at, byte) in bytes.into_iter().enumerate() {
-        if at > 0 && at % CODE_GROUP == 0 {
-            code.push('-');
-        }
-        let letter = CODE_ALPHABET.get(usize::from(byte) % CODE_ALPHABET.len());
-        code.push(letter.copied().map_or('X', char::from));
-    }
-    Ok(code)
-}
-
-/// The code that a file holds, if it is one.
-fn kept_code(file: &Path) -> Option<String> {
-    let text = fs::read_to_string(file).ok()?;
-    let code = text.lines().next()?.trim();
-    let groups: Vec<&str> = code.split('-').collect();
-    let is_group = |group: &&str| {
-        group.len() == CODE_GROUP && group.bytes().all(|byte| CODE_ALPHABET.contains(&byte))
-    };
-    let is_code = groups.len() == CODE_CHARS / CODE_GROUP && groups.iter().all(is_group);
-    is_code.then(|| code.to_owned())
-}
-
-/// A code that was used must not be good again after the next start.
-fn forget(file: &Path) {
-    if let Err(error) = fs::remove_file(file)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::warn!(file = %file.display(), %error, "a used one-time code stays");
-    }
-}
-
-/// The file, as an editor on any machine shows it. The first line is the code alone.
-fn page_of(code: &str) -> String {
-    format!(
-        "{code}\r\n\r\n\
-         Heimpost: der Einmal-Code. Geben Sie ihn auf der Seite der Box unter /setup oder /forgot ein.\r\n\
-         Heimpost: the one-time code. Type it on the page of the box, at /setup or /forgot.\r\n"
-    )
-}
-
-/// Puts a file in place whole.
-fn put(file: &Path, text: &str) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    let mut made = fs::File::create(&beside)?;
-    made.write_all(text.as_bytes())?;
-    made.sync_all()?;
-    fs::rename(&beside, file)
 }
 
 /// Somebody who may set the box up: has the window, or is the owner.
@@ -477,6 +369,8 @@ fn extend(web: &Web) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::clock::{Clock, Wall};
 
@@ -596,15 +490,6 @@ mod tests {
         let (access, next) = started();
         assert_ne!(next, first);
         assert_eq!(access.try_code(code, from, now), Typed::Wrong);
-        // What is no code, as a cut-off file, is replaced.
-        for text in ["", "ABCD-EFGH", "abcd-efgh-jklm", "ABCD-EFGH-JKL0", "----"] {
-            fs::write(&file, text).unwrap();
-            let (_, made) = started();
-            assert!(
-                made.len() > 14 && !text.is_empty() <= !made.starts_with(text),
-                "{text}"
-            );
-        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod access;
 mod account;
 pub mod checklist;
+mod code;
 mod entry;
 mod finish;
 mod forgot;

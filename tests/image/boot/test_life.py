@@ -118,7 +118,7 @@ class Life(BoxCase):
         self.assertIn("heimpost-backup.timer", box.sh("systemctl list-timers --plain --no-legend"))
         self.assertEqual(self.backed_up(box)["failure"], None)
         files = subprocess.run(["mdir", "-/", "-b", "-i", stick, "::heimpost-backup"], check=True, capture_output=True, text=True)
-        self.assertIn("index.redb", files.stdout)
+        self.assertIn("manifest.json", files.stdout)
         box.qmp("device_del", id="stick0")
         box.wait(lambda: not box.sh("ls -d /sys/block/sd*", check=False), COMMAND_SECONDS, "the stick's end")
         told = self.backed_up(box)

@@ -22,6 +22,8 @@ PATTERN_SECONDS = 120
 NEARLY_FULL = 50_000  # bytes, of which the mails below take between 80 and 95 %
 WATCHDOG_SECONDS = 300
 MAILS = ["first", "second", "third"]
+PAGES = ["/box", "/box/accounts", "/box/storage", "/box/sending", "/box/log", "/box/device"]
+PAGE_SECONDS_MAX = 2  # where everything is emulated; a board is quicker
 STICK = "BACKUP"
 STICK_MIB = 256
 BACKUP_SECONDS = 300
@@ -38,6 +40,7 @@ class Life(BoxCase):
         self.account(box)
         self.code(box)
         self.mail(box)
+        self.pages(box)
         self.panel(box)
         self.backup(box, stick)
         self.watchdogs(box)
@@ -95,6 +98,11 @@ class Life(BoxCase):
         self.assertEqual([(name, whole) for name, _, whole in found], [(name, True) for name in MAILS])
         self.assertEqual(post.pop3(box, self.context), MAILS)
         return validity, [uid for _, uid, _ in found]
+
+    def pages(self, box):
+        took = self.owner(box).seconds(PAGES)
+        self.assertLess(max(took.values()), PAGE_SECONDS_MAX)
+        self.tell("pages, emulated: " + ", ".join(f"{path} {seconds * 1000:.0f} ms" for path, seconds in took.items()))
 
     def panel(self, box):
         led = Led(pl061.Chip(box).samples())

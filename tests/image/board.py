@@ -28,7 +28,7 @@ CONSOLE_LINES = 80  # shown of a board where something failed
 PASSWORD = "correct horse battery"
 UNSEEN_SECONDS_MAX = 0.18  # a flash is 0.2 s long
 ANNA = "anna@example.org"
-SERVICES = [("smtp", 25), ("imaps", 993)]
+SERVICES = [("smtp", 25), ("imaps", 993), ("webs", 443)]
 CONFIG = """hostname = "mail.example.org"
 domains = ["example.org"]
 # No name server answers a board in the emulator.

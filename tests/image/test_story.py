@@ -4,16 +4,20 @@ Debian's newest kernel, which has no uAPI v1, with a simulated chip.
 """
 
 import json
+import ssl
 import time
+import urllib.request
 
 import gpio_sim
 from board import ANNA, BoardCase, Led
+from guest import until
 
 DAY_SECONDS = 86_400
 QUOTA = 2 << 20
 IN_TRASH = 8
 TRASH_KILOBYTES = 80
 HOLD_SECONDS = 3.0
+DOOR_SECONDS = 10.0  # of the button, which open the setup window
 PROGRAM = """#!/bin/sh
 # What the owner's program sees: who it is, and the state on standard input.
 { id -u; cat; } > /tmp/hook-saw
@@ -38,6 +42,7 @@ class Story(BoardCase):
         sent = self.fill_up()
         self.hold_the_button()
         self.mail_flows_again(sent)
+        self.open_the_door()
         self.die()
         self.tell(f"measured: {self.led.reader.figures()}")
 
@@ -108,6 +113,25 @@ class Story(BoardCase):
         user, state = self.guest.sh("cat /tmp/hook-saw").split("\n", 1)
         self.assertEqual(user, "990")
         self.tell(f"the owner's program ran as heimpost-hook and saw {json.loads(state)}")
+
+    def open_the_door(self):
+        """Whoever stands before the box may choose its owner a new password."""
+        self.assertNotIn("Choose a new password", self.page("/forgot"))
+        self.chip.press()
+        pressed = time.monotonic()
+        until(lambda: time.monotonic() - pressed > DOOR_SECONDS + 1, 2 * DOOR_SECONDS, "the end of the hold")
+        self.chip.release()
+        self.guest.wait_for("button pressed.*the setup window is open", 10)
+        self.assertIn("Choose a new password", self.page("/forgot"))
+        self.tell("held for ten seconds, it lets the owner choose a new password")
+
+    def page(self, path):
+        address = f"https://127.0.0.1:{self.guest.ports['webs']}{path}"
+        request = urllib.request.Request(address, headers={"Host": "mail.example.org", "Accept-Language": "en"})
+        # The board's clock was set ahead, so that its certificate is not valid here.
+        context = ssl._create_unverified_context()
+        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
+            return answer.read().decode()
 
     def die(self):
         self.guest.sh("kill -9 $(pidof heimpost)")

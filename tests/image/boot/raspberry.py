@@ -1,5 +1,6 @@
-"""The very image on an emulated Raspberry Pi 3, from its SD card through U-Boot: not in CI, since the emulated card reads
-less than a megabyte a second. Tells when what was reached.
+"""The very image on an emulated Raspberry Pi 3, from its SD card through U-Boot, for work on the boot chain by hand: U-Boot,
+kernel and system start, but QEMU 7.2's network on USB has not carried a connection so far, so that this ends without a mail.
+Tells when what was reached.
 """
 
 import re

@@ -25,7 +25,6 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITES = ["trixie", "trixie-backports"]
 MODULES = ["virtio_mmio", "virtio_net", "gpio_sim"]
 COMPONENTS = "main non-free-firmware"
-SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 APT_SECONDS = 300
 LISTS_SERVE_SECONDS = 3600
 
@@ -53,8 +52,9 @@ def mirrors():
     security = [address for address in known if address.rstrip("/").endswith("debian-security")]
     archive = os.environ.get("HEIMPOST_DEBIAN_MIRROR") or next(iter(plain), None)
     assert archive, "apt knows no archive: name a mirror of Debian in HEIMPOST_DEBIAN_MIRROR"
-    default = os.environ.get("HEIMPOST_DEBIAN_SECURITY_MIRROR") or next(iter(security), SECURITY_MIRROR)
-    return archive, default
+    # Where apt knows none, mirrors have it beside the archive.
+    beside = f"{archive.rstrip('/')}-security"
+    return archive, os.environ.get("HEIMPOST_DEBIAN_SECURITY_MIRROR") or next(iter(security), beside)
 
 
 def sources(suite):

@@ -28,7 +28,8 @@ const POLICIES_INTERVAL: Duration = Duration::from_hours(1);
 /// How often it is looked whether the clock can be relied on.
 const SETTLED_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Starts it, which waits for the clock: certificates of others would look wrong to one that is behind. Without anybody to ask for names, mail waits.
+/// Starts it, which waits for the clock: certificates of others would look wrong to one that is behind. Without anybody to
+/// ask for names, mail waits.
 pub(super) fn start(
     world: World,
     desk: &Desk,

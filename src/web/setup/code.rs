@@ -3,13 +3,14 @@
 //! A code is good once; then there is another, in the file before it is asked for. Without the file there is no code.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 
 use crate::mail::secret::Secret;
+use crate::net::files::{MODE_PRIVATE, write_whole};
 
 /// Characters of the code: none that looks like another.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
@@ -42,7 +43,7 @@ impl Code {
     /// A new one, written to `file`; `None` if it cannot be, which is logged.
     pub(super) fn make(file: &Path) -> Option<Self> {
         let made = new_text().and_then(|text| {
-            put(file, &page_of(&text))?;
+            write_whole(file, page_of(&text).as_bytes(), MODE_PRIVATE)?;
             Ok(Self {
                 text: Secret::new(text),
                 file: file.to_owned(),
@@ -104,15 +105,6 @@ fn page_of(code: &str) -> String {
          Heimpost: der Einmal-Code. Geben Sie ihn auf der Seite der Box unter /setup oder /forgot ein.\r\n\
          Heimpost: the one-time code. Type it on the page of the box, at /setup or /forgot.\r\n"
     )
-}
-
-/// Puts a file in place whole.
-fn put(file: &Path, text: &str) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    let mut made = fs::File::create(&beside)?;
-    made.write_all(text.as_bytes())?;
-    made.sync_all()?;
-    fs::rename(&beside, file)
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn looks(pattern: Pattern, lang: Lang) -> &'static str {
         Pattern::Flashes(Count::Five) => ("blinkt fünfmal, Pause", "five blinks, a pause"),
         Pattern::Flashes(Count::Six) => ("blinkt sechsmal, Pause", "six blinks, a pause"),
     };
-    either(lang, de, en)
+    lang.t(de, en)
 }
 
 fn meaning(condition: Condition, lang: Lang) -> &'static str {
@@ -144,14 +144,7 @@ fn meaning(condition: Condition, lang: Lang) -> &'static str {
         ),
         Condition::Trouble(Trouble::Network) => ("Es gibt kein Netz", "There is no network"),
     };
-    either(lang, de, en)
-}
-
-fn either(lang: Lang, de: &'static str, en: &'static str) -> &'static str {
-    match lang.0 {
-        crate::store::types::Language::De => de,
-        crate::store::types::Language::En => en,
-    }
+    lang.t(de, en)
 }
 
 /// Presses the button and says what came of it.

@@ -1,8 +1,8 @@
 //! What submission adds to a message that lacks it (RFC 6409 8): Date and Message-ID; and whose it says it is.
 //!
 //! The message streams through, so additions are header fields in front of it, and the summary is told of them. Bcc is
-//! left out before (RFC 5322 3.6.3), nothing else is taken out or changed. From must name addresses of the account,
-//! or Resent-From or Resent-Sender where somebody's mail is sent again; what stands in Sender is not looked at.
+//! left out before (RFC 5322 3.6.3), nothing else is taken out or changed. From and Sender must name addresses of the
+//! account, or Resent-From or Resent-Sender where somebody's mail is sent again.
 
 use crate::clock::Now;
 use crate::mail::address::{Address, Domain, Localpart};

@@ -63,18 +63,22 @@ impl Complete {
         self.check_author(context)
     }
 
-    /// RFC 6409 6.1, 8.1: what readers take for the author belongs to the account too; or who sends the mail of another
-    /// author again does (RFC 5322 3.6.6).
+    /// RFC 6409 6.1, 8.1: what readers take for the author belongs to the account too, and so does who says to have sent it
+    /// in the author's name; or who sends the mail of others again does (RFC 5322 3.6.6).
     fn check_author(&self, context: &Context) -> Result<(), Reply> {
         let (Role::Submission, Some(login)) = (context.service.role, &context.login) else {
             return Ok(());
         };
         let facts = &self.received.facts;
+        if facts.from_fields > 1 {
+            return Err(two_authors());
+        }
         let is_own = |addresses: &[EnvelopeAddress]| {
             let authors = submission::authors(addresses);
             are_own(authors, login.account, &context.service).map_err(|error| fault(&error))
         };
-        if is_own(&facts.from)? {
+        let is_author = is_own(&facts.from)?;
+        if is_author && is_own(&facts.sender)? {
             return Ok(());
         }
         for again in [&facts.resent_from, &facts.resent_sender] {
@@ -82,8 +86,11 @@ impl Complete {
                 return Ok(());
             }
         }
-        let text = "The address in the field From does not belong to the account that logged in";
-        Err(Reply::new(550, Detail(7, 1), text))
+        let field = if is_author { "Sender" } else { "From" };
+        let text = format!(
+            "The address in the field {field} does not belong to the account that logged in"
+        );
+        Err(Reply::new(550, Detail(7, 1), &text))
     }
 
     /// Files it and says so.
@@ -156,6 +163,12 @@ impl Complete {
             date: DateTime::utc(now.stamp()),
         })
     }
+}
+
+/// RFC 5322 3.6: the field stands once. Of several, programs show one or the other, and rules of DMARC fit none.
+pub(super) fn two_authors() -> Reply {
+    let text = "The mail has several From fields; it must have one";
+    Reply::new(550, Detail(7, 1), text)
 }
 
 /// Whether all of them are addresses that the account may send as.

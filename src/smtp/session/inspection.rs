@@ -16,7 +16,7 @@ use crate::smtp::reply::{Detail, Reply};
 use crate::store;
 use crate::trust::verify::{Digest, Digested, Policy, Request, Verdict};
 
-use super::filing::{Complete, Judged};
+use super::filing::{Complete, Judged, two_authors};
 use super::{Checking, Context, Role, Service, State, Turn};
 
 /// Stands in front of the intake.
@@ -127,6 +127,10 @@ impl Verifying {
         let policy = match context.service.checking {
             // A router that hides where connections come from makes SPF fail for all.
             Checking::Obey if is_of_home(context.peer.address.ip()) => Policy::None,
+            // DMARC has no verdict over those (RFC 7489 6.6.1), whoever they claim to be of.
+            Checking::Obey if self.0.received.facts.from_fields > 1 => {
+                return self.0.turn_away(two_authors(), context, now);
+            }
             Checking::Obey => verdict.disposition(),
             Checking::Mark | Checking::Off => Policy::None,
         };

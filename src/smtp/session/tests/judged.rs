@@ -137,6 +137,21 @@ fn who_is_at_home_is_not_refused() {
     }
 }
 
+/// DMARC passes no judgement on them, and programs show the one or the other.
+#[test]
+fn two_from_fields_are_refused_where_dmarc_is_obeyed() {
+    for (checking, code) in [
+        (Checking::Obey, "550 5.7.1"),
+        (Checking::Mark, "250"),
+        (Checking::Off, "250"),
+    ] {
+        let mut house = judging(checking, verdict(Outcome::None, Policy::None));
+        house.say(b"EHLO c\r\nMAIL FROM:<x@y.z>\r\nRCPT TO:<anna@home.test>\r\nDATA\r\n");
+        let said = house.say(format!("From: boss@bank.test\r\n{MAIL}.\r\n").as_bytes());
+        assert!(said.starts_with(code), "{checking:?}: {said}");
+    }
+}
+
 /// Reports would go to whoever the sender claims to be.
 #[test]
 fn what_looks_forged_is_not_confirmed() {

@@ -507,6 +507,29 @@ fn a_commit_that_fails_is_made_up_for() {
     }
 }
 
+/// The owner holds a mail while it is not known whether its delay was saved as told.
+#[test]
+fn a_delay_is_told_once_whatever_the_owner_does_meanwhile() {
+    for skip in 0..24 {
+        let mut house = house();
+        house.send(&["eve@dead.test"]);
+        house.run(Duration::from_secs(4 * 3600 - 1));
+        let due = house.desk.next_due(house.now()).unwrap();
+        house.clock.advance(due + Duration::from_millis(1));
+        let job = house.next().unwrap();
+        let tried = house.carry_out(&job);
+        let id = job.mail.id;
+        house.disk.fail(skip, 1, Failure::Io);
+        let finished = house.desk.finish(job, tried, house.now());
+        house.disk.heal();
+        if finished.is_err() {
+            house.desk.hold(id, house.now()).unwrap();
+        }
+        house.run(HOUR);
+        house.check_told(&[("eve@dead.test delayed", 1)]);
+    }
+}
+
 /// Bytes that no compression makes fewer, in lines of text.
 fn noise(bytes: usize) -> Vec<u8> {
     let mut dice = Dice(77);

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use super::{Desk, rows};
 use crate::clock::Now;
 use crate::mail::ids::SpoolId;
-use crate::mail::report::Return;
+use crate::mail::report::{Event, Return};
 use crate::queue::plan::{Mail, Owed};
 use crate::queue::time::{QueueTime, Saved};
 use crate::store;
@@ -101,7 +101,7 @@ impl Change {
         self.states.iter().map(full).collect()
     }
 
-    /// What is owed of recipients whose new state is not in the row yet.
+    /// What is owed of recipients and does not stand in the row as told yet.
     fn owed<'a>(
         &'a self,
         row: &'a SpoolMail,
@@ -109,8 +109,15 @@ impl Change {
     ) -> impl Iterator<Item = (Owed, &'a SpoolState)> {
         self.owed.iter().filter_map(|owed| {
             let (_, state) = states.iter().find(|(index, _)| *index == owed.recipient)?;
-            let is_new = row.states.get(owed.recipient) != Some(state);
-            is_new.then_some((*owed, state))
+            let saved = row.states.get(owed.recipient)?;
+            let is_saved = match owed.event {
+                // The owner may have moved it since.
+                Event::Delayed => saved.delay_told,
+                Event::Failed | Event::Expired | Event::Delivered | Event::Relayed => {
+                    saved == state
+                }
+            };
+            (!is_saved).then_some((*owed, state))
         })
     }
 }

@@ -31,6 +31,10 @@ pub enum Class {
     Permanent,
 }
 
+/// Most bytes of text that are kept of one reply. Each of a mail's recipients may have one, and lines behind that are
+/// nobody's reading.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+
 /// One reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -79,7 +83,8 @@ impl Reply {
         self.enhanced
     }
 
-    /// The text of each line, without codes. At least one; characters that could harm a log are replaced.
+    /// The text of each line, without codes, in all up to [`TEXT_BYTES_MAX`]: what is more is left out. At least one;
+    /// characters that could harm a log are replaced.
     pub fn lines(&self) -> &[String] {
         &self.lines
     }
@@ -240,9 +245,12 @@ impl Line {
         }
         // RFC 2034 4: each line repeats it. What differs from the first line's is text.
         let repeats = self.enhanced == reply.enhanced;
+        let text = if repeats { self.text } else { self.whole };
+        let kept: usize = reply.lines.iter().map(String::len).sum();
+        let has_room = kept.saturating_add(text.len()) <= TEXT_BYTES_MAX;
         reply
             .lines
-            .push(if repeats { self.text } else { self.whole });
+            .push(if has_room { text } else { String::new() });
         Ok(reply)
     }
 }

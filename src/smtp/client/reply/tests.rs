@@ -187,3 +187,15 @@ proptest! {
         prop_assert_eq!(read(&pieces), read(&[all.as_bytes()]));
     }
 }
+
+#[test]
+fn of_much_text_a_part_is_kept() {
+    let line = "x".repeat(4000);
+    let mut replies = Replies::default();
+    replies.push(format!("550-{line}\r\n").repeat(LINES_MAX - 1).as_bytes());
+    replies.push(b"550 end\r\n");
+    let reply = replies.next_reply().unwrap().unwrap();
+    let bytes: usize = reply.lines().iter().map(String::len).sum();
+    assert!((12_000..=TEXT_BYTES_MAX).contains(&bytes), "{bytes}");
+    assert_eq!(reply.lines().len(), LINES_MAX);
+}

@@ -290,7 +290,12 @@ impl Attempt<'_> {
         for (index, fate) in round.iter().zip(&sent.fates) {
             let asked = self.task.mail.new.recipients.get(*index);
             let reports = reports && asked.is_some_and(|one| one.notify.is_some());
-            let tried = Verdict::of_fate(fate, reports).of_host(Some(host));
+            let verdict = Verdict::of_fate(fate, reports);
+            let verdict = match self.task.destination {
+                Destination::Smarthost(_) => verdict.of_smarthost(fate),
+                Destination::Domain(_) => verdict,
+            };
+            let tried = verdict.of_host(Some(host));
             if tried.outcome != Outcome::Transient {
                 self.left.retain(|left| left != index);
             }
@@ -350,6 +355,10 @@ impl Attempt<'_> {
             |(_, verdict, target)| (verdict, target),
         )
     }
+            let verdict = match self.task.destination {
+                Destination::Smarthost(_) => verdict.for_now(),
+                Destination::Domain(_) => verdict,
+            };
 }
 
 /// What the host needs.

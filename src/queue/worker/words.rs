@@ -15,6 +15,9 @@ use crate::smtp::client::reply;
 /// Said when every host of a domain was silent on port 25: most often the provider blocks it. The rest of the words follow.
 pub const PORT_BLOCKED: &str = "no host answers on port 25";
 
+/// RFC 4954 6: a login is required, or is not good enough.
+const LOGIN_CODES: [u16; 4] = [530, 534, 535, 538];
+
 /// Most bytes of words that are kept: a host may say much, to each of many recipients.
 const WORDS_BYTES_MAX: usize = 1024;
 
@@ -91,6 +94,32 @@ impl Verdict {
             Fate::Transient(Cause::RecipientsMax) | Fate::Permanent(Cause::RecipientsMax) => {
                 Self::transient((5, 3), "the host takes no more recipients at once")
             }
+        }
+    }
+
+    /// The same of a smarthost that wants a login: the settings are to be mended, and no mail comes back over them.
+    pub(super) fn of_smarthost(self, fate: &Fate) -> Self {
+        match fate {
+            Fate::Permanent(Cause::Refused(_, reply)) if LOGIN_CODES.contains(&reply.code()) => {
+                Self::transient((7, 8), self.reply)
+            }
+            Fate::Delivered(_) | Fate::Transient(_) | Fate::Permanent(_) => self,
+        }
+    }
+
+    /// A smarthost that does not even let us in says nothing of this mail: there may be something wrong with the account
+    /// or the address of the box.
+    pub(super) fn for_now(self) -> Self {
+        if self.outcome != Outcome::Permanent {
+            return self;
+        }
+        Self {
+            outcome: Outcome::Transient,
+            status: Status {
+                class: Class::Transient,
+                ..self.status
+            },
+            reply: self.reply,
         }
     }
 

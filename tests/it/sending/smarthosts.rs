@@ -215,3 +215,40 @@ async fn a_wrong_password_is_tried_once() {
     house.stop().await;
     assert_eq!(host.end().await.len(), 2);
 }
+
+#[tokio::test]
+async fn what_it_says_of_us_gives_no_mail_back() {
+    let login = format!("{}C: AUTH PLAIN {RIGHT}\nS: 235 ok\n", offering("PLAIN"));
+    let cases = [
+        (
+            "TLS\nS: 554 5.7.1 not from your address".to_owned(),
+            "4.7.1 relay.test 554 5.7.1 not from your address",
+        ),
+        (
+            format!("{login}C: MAIL\nS: 530 5.7.0 log in first\nC: RSET\nS: 250 ok"),
+            "4.7.8 relay.test 530 5.7.0 log in first",
+        ),
+    ];
+    for (script, expected) in cases {
+        let world = World::new();
+        let (host, house) = world
+            .start("relay.test", RelayTls::Implicit, &[&script])
+            .await;
+        house.send(mail(&["ben@far.test"])).await;
+        assert_eq!(house.until_tried(1).await, expected);
+        assert_eq!(house.spool().len(), 1);
+        house.stop().await;
+        host.end().await;
+    }
+    // What it says of a mail counts.
+    let refuses = format!("{login}C: MAIL\nS: 550 5.7.1 not your address\nC: RSET\nS: 250 ok");
+    let world = World::new();
+    let (host, house) = world
+        .start("relay.test", RelayTls::Implicit, &[&refuses])
+        .await;
+    house.send(mail(&["ben@far.test"])).await;
+    house.until_empty().await;
+    assert_eq!(house.tallied().turned_away, 1);
+    house.stop().await;
+    host.end().await;
+}

@@ -42,6 +42,8 @@ pub struct Answer<T> {
     pub records: Vec<T>,
     /// Whether DNSSEC vouches for them and for every alias on the way.
     pub is_authentic: bool,
+    /// The name that they are of, if the one asked for is an alias of it.
+    pub alias_of: Option<Domain>,
 }
 
 /// Why there is no answer.
@@ -218,7 +220,7 @@ impl Resolver {
         let both = match (v6, v4) {
             (Ok(mut v6), Ok(v4)) => {
                 v6.records.extend(v4.records);
-                v6.is_authentic &= v4.is_authentic;
+                v6.is_authentic &= v4.is_authentic && v6.alias_of == v4.alias_of;
                 v6
             }
             (Ok(found), Err(other)) | (Err(other), Ok(found)) => {
@@ -310,6 +312,7 @@ impl<T> Answer<T> {
         Answer {
             records: self.records.into_iter().filter_map(f).collect(),
             is_authentic: self.is_authentic,
+            alias_of: self.alias_of,
         }
     }
 }

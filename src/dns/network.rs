@@ -174,6 +174,7 @@ async fn by_hand(
             Err(other) => return Err(other),
             Ok(mut answer) => {
                 answer.is_authentic &= is_authentic;
+                answer.alias_of = answer.alias_of.or_else(|| domain(&name));
                 return Ok(answer);
             }
         }
@@ -351,6 +352,7 @@ fn answer(name: &Name, kind: Kind, records: &[Record]) -> Result<Answer<Data>, F
     Ok(Answer {
         records,
         is_authentic,
+        alias_of: (end != *name).then(|| domain(&end)).flatten(),
     })
 }
 

@@ -48,14 +48,15 @@ fn domain(text: &str) -> Domain {
     Domain::parse(text).unwrap()
 }
 
-/// In words: records, sorted, and `!` when authentic; or the failure.
+/// In words: records, sorted, `!` when authentic, and of what the name is an alias; or the failure.
 fn words<T: std::fmt::Debug>(answer: Result<Answer<T>, Failure>) -> String {
     match answer {
         Ok(answer) => {
             let mut records: Vec<_> = answer.records.iter().map(|it| format!("{it:?}")).collect();
             records.sort();
             let mark = if answer.is_authentic { "!" } else { "" };
-            format!("{}{mark}", records.join(" "))
+            let of = answer.alias_of.map(|name| format!(" of {name}"));
+            format!("{}{mark}{}", records.join(" "), of.unwrap_or_default())
         }
         Err(Failure::NoName { .. }) => "no name".to_owned(),
         Err(Failure::NoRecord { kind, .. }) => format!("no {kind}"),
@@ -93,7 +94,7 @@ const COMMON: &[(&str, &str)] = &[
     ),
     (
         "MX alias.example",
-        "Some(\"mx1.example.org\") Some(\"mx2.example.org\")",
+        "Some(\"mx1.example.org\") Some(\"mx2.example.org\") of example.org",
     ),
     ("MX null.example", "None"),
     ("MX mx1.example.org", "no MX"),
@@ -127,9 +128,18 @@ fn a_zone_answers() {
             ("MX ring.example", "temporary"),
             ("MX signed.example", "Some(\"mx.signed.example\")!"),
             ("IP mx.signed.example", "192.0.2.9!"),
-            ("MX to-mx.signed.example", "Some(\"mx.signed.example\")!"),
-            ("MX mixed.example", "Some(\"mx.signed.example\")"),
-            ("MX to-mixed.signed.example", "Some(\"mx.signed.example\")"),
+            (
+                "MX to-mx.signed.example",
+                "Some(\"mx.signed.example\")! of signed.example",
+            ),
+            (
+                "MX mixed.example",
+                "Some(\"mx.signed.example\") of signed.example",
+            ),
+            (
+                "MX to-mixed.signed.example",
+                "Some(\"mx.signed.example\") of signed.example",
+            ),
             ("MX forged.example", "bogus"),
             ("IP v4-forged.signed.example", "bogus"),
         ] {

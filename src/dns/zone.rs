@@ -157,6 +157,10 @@ impl Zone {
                 records: records.to_vec(),
                 is_authentic: self.is_signed(found.name)
                     && found.aliases.iter().all(|(alias, _)| self.is_signed(alias)),
+                alias_of: match found.aliases.as_slice() {
+                    [] => None,
+                    [..] => Domain::parse(found.name).ok(),
+                },
             }),
             End::NoRecord => Err(Failure::NoRecord {
                 name: asked,

@@ -3,7 +3,7 @@
 //!
 //! DANE goes before MTA-STS, which goes before opportunistic TLS (RFC 8461 2). A name that does not exist is permanent,
 //! a name server that does not answer is not. An MX that is an alias is looked up as what it is an alias of, though it
-//! should be none (RFC 2181 10.3); DANE records are those of the name in the MX.
+//! should be none (RFC 2181 10.3), and so are its DANE records; if there are none, those of the name in the MX count.
 
 mod dane;
 
@@ -207,10 +207,10 @@ impl Finder {
             Err(failure) if failure.is_temporary() => return later(failure.to_string()),
             Err(_) => return Looked::Gone,
         };
-        let dane = if is_authentic && answer.is_authentic {
-            dane::look(&self.resolver, &name, domain).await
+        let (name, dane) = if is_authentic && answer.is_authentic {
+            self.dane(domain, name, answer.alias_of).await
         } else {
-            Dane::None
+            (name, Dane::None)
         };
         let security = match dane {
             Dane::Later(why) => return later(why),
@@ -222,6 +222,19 @@ impl Finder {
             addresses: in_order(answer.records),
             security,
         })
+    }
+
+    /// RFC 7672 2.2.2: the name that an alias ends at goes before the alias. With what DANE asks for comes the name of
+    /// the host that it is about, which TLS is to be asked for.
+    async fn dane(&self, domain: &Domain, name: Domain, end: Option<Domain>) -> (Domain, Dane) {
+        if let Some(end) = end {
+            let found = dane::look(&self.resolver, &end, &[&end, &name, domain]).await;
+            if found != Dane::None {
+                return (end, found);
+            }
+        }
+        let found = dane::look(&self.resolver, &name, &[&name, domain]).await;
+        (name, found)
     }
 }
 

@@ -20,10 +20,10 @@ pub(super) enum Dane {
     Later(String),
 }
 
-/// Asks for the records of `host`, one that takes mail for `domain`.
-pub(super) async fn look(resolver: &Resolver, host: &Domain, domain: &Domain) -> Dane {
+/// Asks for the records of `host`; a certificate that is vouched for by an authority has to name one of `names`.
+pub(super) async fn look(resolver: &Resolver, host: &Domain, names: &[&Domain]) -> Dane {
     match resolver.tlsa(&format!("_{PORT}._tcp.{host}")).await {
-        Ok(answer) if answer.is_authentic => Dane::Check(check(answer.records, host, domain)),
+        Ok(answer) if answer.is_authentic => Dane::Check(check(answer.records, names)),
         Ok(_) | Err(Failure::NoName { .. } | Failure::NoRecord { .. }) => Dane::None,
         Err(failure @ (Failure::Temporary { .. } | Failure::Bogus { .. })) => {
             Dane::Later(failure.to_string())
@@ -32,14 +32,21 @@ pub(super) async fn look(resolver: &Resolver, host: &Domain, domain: &Domain) ->
 }
 
 /// Records that all are unusable still say that the host has TLS (RFC 7672 2.2).
-fn check(mut records: Vec<Tlsa>, host: &Domain, domain: &Domain) -> Check {
+fn check(mut records: Vec<Tlsa>, names: &[&Domain]) -> Check {
     records.retain(is_usable);
     if records.is_empty() {
         return Check::Nothing;
     }
-    let mut names = vec![host.clone(), domain.clone()];
-    names.dedup();
-    Check::Dane { records, names }
+    let mut known: Vec<Domain> = Vec::new();
+    for name in names {
+        if !known.contains(name) {
+            known.push((*name).clone());
+        }
+    }
+    Check::Dane {
+        records,
+        names: known,
+    }
 }
 
 /// Usages 0 and 1 are not for SMTP (RFC 7672 3.1.3).

@@ -65,6 +65,16 @@ _25._tcp.lame-mx.safe.example TLSA servfail
 implicit.safe.example A 192.0.2.15
 _25._tcp.implicit.safe.example TLSA 3 0 0 01
 unsafe.example MX 10 ee.safe.example
+alias.safe.example MX 10 first.safe.example
+alias.safe.example MX 20 second.safe.example
+alias.safe.example MX 30 third.safe.example
+alias.safe.example MX 40 fourth.safe.example
+first.safe.example CNAME ee.safe.example
+second.safe.example CNAME none.safe.example
+_25._tcp.second.safe.example TLSA 3 0 0 01
+third.safe.example CNAME mx2.example.org
+_25._tcp.third.safe.example TLSA 3 0 0 01
+fourth.safe.example CNAME forged-mx.safe.example
 $signed safe.example
 ";
 
@@ -160,6 +170,12 @@ fn dane_is_asked_for_where_dnssec_vouches() {
             "implicit.safe.example 192.0.2.15 DANE",
         ),
         ("unsafe.example", "ee.safe.example 192.0.2.10"),
+        // What an alias is of goes first; one that leads out of what is signed has none; one that is forged is not used.
+        (
+            "alias.safe.example",
+            "ee.safe.example 192.0.2.10 DANE; second.safe.example 192.0.2.12 DANE; \
+             third.safe.example 192.0.2.2",
+        ),
     ] {
         let found = run(finder.hosts(&domain(name), now()));
         assert_eq!(words(found), expected, "{name}");
@@ -174,6 +190,16 @@ fn dane_is_asked_for_where_dnssec_vouches() {
         "usage 1 and a digest of the wrong length are unusable"
     );
     assert_eq!(*names, [domain("ee.safe.example"), domain("safe.example")]);
+    let hosts = run(finder.hosts(&domain("alias.safe.example"), now())).unwrap();
+    let Security::Required(Check::Dane { names, .. }) = &hosts[0].security else {
+        panic!("{hosts:?}");
+    };
+    let expected = [
+        "ee.safe.example",
+        "first.safe.example",
+        "alias.safe.example",
+    ];
+    assert_eq!(*names, expected.map(domain));
 }
 
 #[test]

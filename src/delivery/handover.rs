@@ -4,10 +4,11 @@
 use super::confirm;
 use super::intake::Received;
 use super::local::{self, Delivered, Envelope, Message, Place};
-use super::outbound::Leaving;
+use super::outbound::{Claim, Leaving};
 use super::route::Router;
 use super::{sent, submission};
 use crate::clock::Now;
+use crate::mail::address::Address;
 use crate::mail::ids::AccountId;
 use crate::mail::mime::Summary;
 use crate::mail::mime::text::decode_words;
@@ -94,6 +95,7 @@ pub fn hand_over(house: &House<'_>, mail: Mail<'_>, now: Now) -> store::Result<D
         account: mail.author.as_ref().map(|author| author.account),
         body: body(&mail.received),
         header: header(&mail.received, mail.smtputf8),
+        claim: claim(&mail.received, house.router),
     };
     let message = Message {
         head: with_added(&mail.head_here),
@@ -147,6 +149,18 @@ fn header(received: &Received, smtputf8: Utf8) -> HeaderType {
         HeaderType::Utf8
     } else {
         HeaderType::Ascii
+    }
+}
+
+/// Of several From fields nobody knows which one people will see.
+fn claim(received: &Received, router: &Router) -> Claim {
+    let facts = &received.facts;
+    let is_ours = |author: Address| router.is_ours(author.domain());
+    let mut authors = submission::authors(&facts.from).flatten();
+    if facts.from_fields > 1 || authors.any(is_ours) {
+        Claim::Ours
+    } else {
+        Claim::Others
     }
 }
 

@@ -239,6 +239,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, Wall};
     use crate::delivery::intake::Intake;
+    use crate::delivery::outbound::Claim;
     use crate::mail::ids::Uid;
     use crate::mail::transport::{BodyType, HeaderType};
     use crate::store::types::{Language, MessageRow};
@@ -295,6 +296,7 @@ mod tests {
                     account: None,
                     body: BodyType::SevenBit,
                     header: HeaderType::Ascii,
+                    claim: Claim::Others,
                 },
                 copy: None,
                 reports: Vec::new(),

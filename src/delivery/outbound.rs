@@ -2,7 +2,8 @@
 //!
 //! Mail of our users leaves under their own reverse-path, whether they named the recipient or an alias of ours did. Mail
 //! from outside leaves through aliases only: under the postmaster of the alias's domain, so that SPF passes and the owner
-//! hears of a target that fails; the null sender stays null. What an alias forwards bears the alias as `Delivered-To`: if
+//! hears of a target that fails; the null sender stays null. If it claims to be ours it keeps the path by which it came: under
+//! ours, SPF would vouch for what may be forged. What an alias forwards bears the alias as `Delivered-To`: if
 //! that comes back to the same alias, it goes in circles ([`has_been_through`]). An alias beyond ASCII leaves no such mark,
 //! since it would make the header one that needs SMTPUTF8; its loops end at the hop limit.
 
@@ -26,6 +27,17 @@ pub struct Leaving {
     pub body: BodyType,
     /// What its header has in it.
     pub header: HeaderType,
+    /// Whose mail it says it is.
+    pub claim: Claim,
+}
+
+/// Whose mail from outside says in From that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Of a domain of ours, perhaps among others.
+    Ours,
+    /// Somebody else's.
+    Others,
 }
 
 /// The spool entries of a message: one for what its sender sends elsewhere himself, one for each alias that forwards it.
@@ -96,7 +108,9 @@ fn entry(
     NewSpool {
         prefix,
         sender: match alias {
-            Some(alias) if !is_own => postmaster(&envelope.from, alias),
+            Some(alias) if !is_own && leaving.claim == Claim::Others => {
+                postmaster(&envelope.from, alias)
+            }
             _ => envelope.from.clone(),
         },
         account: leaving.account,
@@ -145,6 +159,16 @@ mod tests {
     }
 
     fn check(from: &str, account: Option<AccountId>, to: &[(&str, &str)], expected: &[&str]) {
+        check_claimed(Claim::Others, from, account, to, expected);
+    }
+
+    fn check_claimed(
+        claim: Claim,
+        from: &str,
+        account: Option<AccountId>,
+        to: &[(&str, &str)],
+        expected: &[&str],
+    ) {
         let mut envelope = Envelope::new(
             Address::parse(from).ok(),
             to.iter().map(|(name, remote)| recipient(name, remote)),
@@ -156,6 +180,7 @@ mod tests {
             account,
             body: BodyType::EightBitMime,
             header: HeaderType::Ascii,
+            claim,
         };
         let entries = spool(&envelope, &leaving);
         let got: Vec<String> = entries.iter().map(render).collect();
@@ -208,6 +233,13 @@ mod tests {
         check("w@far.test", None, &to, &expected);
         let expected = ["<> x@else.test Delivered-To: info@home.test|R: r"];
         check("", None, &to[..1], &expected);
+    }
+
+    #[test]
+    fn what_claims_to_be_ours_keeps_its_path() {
+        let to = [("info@home.test", "x@else.test")];
+        let expected = ["<w@far.test> x@else.test Delivered-To: info@home.test|R: r"];
+        check_claimed(Claim::Ours, "w@far.test", None, &to, &expected);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Wall};
 use crate::config;
 use crate::delivery::intake::Intake;
 use crate::delivery::local::{self, Envelope, Message, Recipient};
-use crate::delivery::outbound::Leaving;
+use crate::delivery::outbound::{Claim, Leaving};
 use crate::mail::ids::{AccountId, Uid};
 use crate::mail::mailbox_name::MailboxName;
 use crate::mail::mime::{Summary, text};
@@ -80,6 +80,7 @@ impl House {
                 account: None,
                 body: BodyType::SevenBit,
                 header: HeaderType::Ascii,
+                claim: Claim::Others,
             },
             copy: None,
             reports: Vec::new(),

@@ -156,6 +156,29 @@ fn forwards_leave_under_the_postmasters_name() {
     assert_eq!(house.spool().len(), 1);
 }
 
+/// Neither SPF nor a signature shall vouch for it, and who judges it further on can tell.
+#[test]
+fn forged_mail_is_not_forwarded_under_our_name() {
+    for (from, path) in [
+        ("Anna <boss@home.test>", "<w@else.test>"),
+        ("x@far.test", "<postmaster@home.test>"),
+        ("x@far.test\r\nFrom: boss@home.test", "<w@else.test>"),
+    ] {
+        let mut house = house(Role::Receive);
+        house.alias("info@home.test", &["x@far.test"]);
+        house.code("EHLO c");
+        let mail = [
+            "MAIL FROM:<w@else.test>",
+            "RCPT TO:<info@home.test>",
+            "DATA",
+        ];
+        assert_eq!(house.last_code(&mail), "354");
+        assert_eq!(house.code(&format!("From: {from}\r\n\r\nb\r\n.")), "250");
+        let spool = house.spool();
+        assert!(render(&spool)[0].starts_with(path), "{from}");
+    }
+}
+
 /// Whoever is full does not keep a mail from a target elsewhere.
 #[test]
 fn full_accounts_hold_no_forward_up() {

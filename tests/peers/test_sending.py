@@ -85,6 +85,19 @@ class ByMx(unittest.TestCase):
                     self.assertIn("Fünf Würste", mail.get_content())
                     settled(box)
 
+    def test_exim_as_debian_sets_it_up_takes_long_lines(self):
+        limit = (
+            "accept domains = +ours\n deny\ncheck_data:\n deny condition = ${if > {$max_received_linelength}{998}}\n"
+            " message = maximum allowed line length is 998 octets\n accept"
+        )
+        with Exim("else.test", settings="acl_smtp_data = check_data\n", acl=limit) as other:
+            with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names:
+                with self.box(names, other.port) as box:
+                    anna, words = box.account("anna"), "One long line. " * 400
+                    submit(box, anna, "ben@else.test", text=message("Long", body=words, sender=anna, to="ben@else.test"))
+                    self.assertIn(words, other.wait("ben")[0].get_content())
+                    settled(box)
+
     def test_what_is_for_the_house_stays(self):
         with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names, Postfix("else.test") as other:
             with self.box(names, other.port) as box:

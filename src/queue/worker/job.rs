@@ -245,8 +245,8 @@ impl Attempt<'_> {
     async fn send(&mut self, line: &mut Line, round: &[usize]) -> Result<Sent, SendError> {
         let mail = Arc::clone(&self.task.mail);
         let form = form(mail.new.body, line.client().extensions());
-        let prepared = match self.prepared(form).await {
-            Ok(prepared) => prepared,
+        let (form, prepared) = match self.fitting(form).await {
+            Ok(fitting) => fitting,
             Err(error) => {
                 tracing::error!(%error, mail = mail.id.0, "a spooled mail cannot be read");
                 return Err(SendError::NotReady);
@@ -262,6 +262,17 @@ impl Attempt<'_> {
                 Err(SendError::NotReady)
             }
         }
+    }
+
+    /// In that form, or converted all the same if lines are too long for many hosts. What others wrote stays as it is: it
+    /// may be signed.
+    async fn fitting(&mut self, form: Form) -> crate::store::Result<(Form, Prepared)> {
+        let prepared = self.prepared(form).await?;
+        let is_own = self.task.mail.new.account.is_some();
+        if form == Form::AsIs && is_own && prepared.has_long_lines() {
+            return Ok((Form::SevenBit, self.prepared(Form::SevenBit).await?));
+        }
+        Ok((form, prepared))
     }
 
     async fn prepared(&mut self, form: Form) -> crate::store::Result<Prepared> {
@@ -344,6 +355,10 @@ impl Attempt<'_> {
         }
         let verdicts = self.faults.iter().map(|(fault, target)| {
             let verdict = Verdict::of_fault(fault, target.address);
+            let verdict = match self.task.destination {
+                Destination::Smarthost(_) => verdict.for_now(),
+                Destination::Domain(_) => verdict,
+            };
             // One host that may take it later outweighs all that never will.
             let weight = (verdict.outcome == Outcome::Transient, fault.rank());
             let reached = (!matches!(fault, Fault::Connect(_))).then(|| target.clone());
@@ -355,10 +370,6 @@ impl Attempt<'_> {
             |(_, verdict, target)| (verdict, target),
         )
     }
-            let verdict = match self.task.destination {
-                Destination::Smarthost(_) => verdict.for_now(),
-                Destination::Domain(_) => verdict,
-            };
 }
 
 /// What the host needs.

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use super::blocking;
 use crate::clock::Now;
 use crate::mail::mime::convert::{Findings, SevenBit, Survey};
+use crate::mail::transport::Priority;
 use crate::store::spool::{SpoolMail, SpoolReader};
 use crate::store::{self, Store};
 use crate::trust::signing::Keyring;
@@ -20,12 +21,15 @@ const HELD_BYTES_MAX: u64 = 256 << 10;
 /// About how many bytes a piece has.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// Longest line without its line end that hosts have to take (RFC 5321 4.5.3.1.6). Many refuse longer ones.
+const LINE_BYTES_MAX: u32 = 998;
+
 /// What is done to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// It goes as it came.
     AsIs,
-    /// For a host without 8BITMIME.
+    /// For a host without 8BITMIME, and for one with, if lines of the body are too long.
     SevenBit,
 }
 
@@ -35,7 +39,16 @@ pub(super) struct Prepared {
     /// Fields in front of it.
     signature: Vec<u8>,
     bytes: u64,
+    has_long_lines: bool,
     body: Body,
+}
+
+/// Looks for lines of the body that are too long.
+#[derive(Debug, Default)]
+struct Lines {
+    is_body: bool,
+    bytes: u32,
+    is_any_long: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -88,32 +101,34 @@ impl Prepared {
         let mut source = Source::open(store, &mail, findings.clone())?;
         if mail.bytes <= HELD_BYTES_MAX {
             let whole = source.collect::<store::Result<Vec<_>>>()?.concat();
+            let mut lines = Lines::default();
+            lines.push(&whole);
             let mut once = std::iter::once(Ok::<_, store::Error>(whole.clone()));
-            let signature = keyring.sign(&mut once, now)?;
+            let signature = sign(keyring, &mail, &mut once, now)?;
             let bytes = sum(&signature, whole.len());
             let body = Body::Held(Arc::new(whole));
             return Ok(Self {
                 signature,
                 bytes,
+                has_long_lines: lines.is_any_long,
                 body,
             });
         }
-        let mut read = 0;
-        let mut counted = source
-            .by_ref()
-            .inspect(|piece| read += piece.as_ref().map_or(0, Vec::len));
-        let signature = keyring.sign(&mut counted, now)?;
-        if form == Form::SevenBit {
-            // Signing may end early; how much it became is known at its end.
-            counted.try_for_each(|piece| piece.map(drop))?;
-        } else {
-            read = usize::try_from(mail.bytes).unwrap_or(usize::MAX);
-        }
+        let (mut read, mut lines) = (0, Lines::default());
+        let mut counted = source.by_ref().inspect(|piece| {
+            let piece = piece.as_deref().unwrap_or_default();
+            read += piece.len();
+            lines.push(piece);
+        });
+        let signature = sign(keyring, &mail, &mut counted, now)?;
+        // Signing may end early, and not everything is signed; what it became is known at its end.
+        counted.try_for_each(|piece| piece.map(drop))?;
         let bytes = sum(&signature, read);
         let body = Body::Stored(mail, store.clone(), findings);
         Ok(Self {
             signature,
             bytes,
+            has_long_lines: lines.is_any_long,
             body,
         })
     }
@@ -121,6 +136,11 @@ impl Prepared {
     /// Bytes as they are sent.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether a line of its body is longer than all hosts take.
+    pub(super) fn has_long_lines(&self) -> bool {
+        self.has_long_lines
     }
 
     /// From the beginning.
@@ -141,6 +161,37 @@ impl Prepared {
         let signature = self.signature.clone();
         Ok(Pieces { signature, rest })
     }
+}
+
+impl Lines {
+    /// Takes the next bytes. CR is not counted: it stands at the end of lines alone.
+    fn push(&mut self, piece: &[u8]) {
+        for byte in piece {
+            match byte {
+                b'\n' => {
+                    self.is_body |= self.bytes == 0;
+                    self.bytes = 0;
+                }
+                b'\r' => {}
+                _ => self.bytes = self.bytes.saturating_add(1),
+            }
+            self.is_any_long |= self.is_body && self.bytes > LINE_BYTES_MAX;
+        }
+    }
+}
+
+/// Signs what our users and the box itself wrote. What comes from outside and is forwarded may only claim to be of a
+/// domain of ours.
+fn sign(
+    keyring: &Keyring,
+    mail: &SpoolMail,
+    pieces: &mut dyn Iterator<Item = store::Result<Vec<u8>>>,
+    now: Now,
+) -> store::Result<Vec<u8>> {
+    if mail.new.account.is_some() || mail.new.priority == Priority::Notice {
+        return keyring.sign(pieces, now);
+    }
+    Ok(Vec::new())
 }
 
 /// What has to be converted, if anything shall be.

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heimpost::clock::Clock;
-use heimpost::mail::transport::{BodyType, HeaderType};
+use heimpost::mail::address::Domain;
+use heimpost::mail::ids::AccountId;
+use heimpost::mail::transport::{BodyType, HeaderType, Priority};
 use heimpost::net::Counters;
 use heimpost::net::ca::Subject;
 use heimpost::net::tls::{Certificate, Tls};
+use heimpost::store::spool::NewSpool;
 
 use super::host::Host;
 use super::house::{House, MESSAGE, Plan, mail, notify_all, of_stranger};
@@ -351,6 +354,57 @@ async fn eight_bits_are_converted_for_a_host_with_seven() {
             "{}",
             said[0]
         );
+    }
+}
+
+/// What an alias forwards may only claim to be of us.
+#[tokio::test]
+async fn what_comes_from_outside_is_not_signed() {
+    for (account, priority, is_signed) in [
+        (Some(AccountId(1)), Priority::Mail, true),
+        (None, Priority::Notice, true),
+        (None, Priority::Mail, false),
+    ] {
+        let host = Host::at("127.0.0.1:0", &[&take(HELLO)]).await;
+        let mut plan = Plan::new(ONE, host.address.port());
+        plan.signs = vec![Domain::parse("home.test").unwrap()];
+        let house = House::new(plan);
+        let new = NewSpool {
+            account,
+            priority,
+            ..mail(&["ben@far.test"])
+        };
+        house.send(new).await;
+        house.until_empty().await;
+        house.stop().await;
+        let said = host.end().await.remove(0);
+        assert_eq!(said.contains("\nDKIM-Signature: "), is_signed, "{said}");
+    }
+}
+
+/// RFC 5321 4.5.3.1.6. What others wrote, and may have signed, goes on as it came.
+#[tokio::test]
+async fn long_lines_of_our_users_are_folded() {
+    let eight = "S: 220 mx.test\nC: EHLO\nS: 250-mx.test\nS: 250 8BITMIME\n";
+    for (lines, account, is_long) in [
+        (1, Some(AccountId(1)), false),
+        (100, Some(AccountId(1)), false),
+        (1, None, true),
+    ] {
+        let (host, house) = one(&[&take(eight)]).await;
+        let line = format!("{}\r\n", "x".repeat(5000));
+        let message = format!("From: anna@home.test\r\n\r\n{}", line.repeat(lines));
+        let mut mail = mail(&["ben@far.test"]);
+        mail.account = account;
+        house.send_message(mail, message.as_bytes()).await;
+        house.until_empty().await;
+        house.stop().await;
+        let said = host.end().await.remove(0);
+        let longest = said.lines().map(str::len).max();
+        assert_eq!(longest > Some(998), is_long, "{longest:?}");
+        assert_eq!(said.contains("quoted-printable"), !is_long);
+        let text = said.replace("=\r\n", "");
+        assert_eq!(text.matches(&line).count(), lines);
     }
 }
 

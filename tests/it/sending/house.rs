@@ -44,6 +44,8 @@ pub(super) struct Plan {
     pub(super) authorities: String,
     /// Where MTA-STS policies are fetched.
     pub(super) policy_port: u16,
+    /// Domains that it signs for.
+    pub(super) signs: Vec<Domain>,
 }
 
 impl Plan {
@@ -54,6 +56,7 @@ impl Plan {
             relay: Relay::default(),
             authorities: String::new(),
             policy_port: 1,
+            signs: Vec::new(),
         }
     }
 }
@@ -143,7 +146,7 @@ impl House {
             finder: Finder::new(resolver, vec![hostname.clone()]).with_sts(sts),
             routes,
             outbound,
-            keyring: Keyring::open(&store, &[]),
+            keyring: Keyring::open(&store, &plan.signs),
             hostname,
             port: plan.port,
             language: Language::En,

@@ -1,7 +1,9 @@
 """An SMTP server that misbehaves as it is told: one behaviour per connection, the last one for all that follow."""
 
+import socket
 import socketserver
 import threading
+import time
 
 
 class Broken(socketserver.ThreadingTCPServer):
@@ -33,10 +35,16 @@ class Handler(socketserver.StreamRequestHandler):
     timeout = 30
 
     def say(self, text):
-        self.wfile.write(text.encode() + b"\r\n")
+        line = text.encode() + b"\r\n"
+        if not self.is_slow:
+            return self.wfile.write(line)
+        for byte in line:
+            time.sleep(0.02)
+            self.wfile.write(bytes([byte]))
 
     def handle(self):
         behaviour = self.server.next_behaviour()
+        self.is_slow = behaviour == "slow"
         try:
             self.talk(behaviour)
         except OSError:
@@ -56,6 +64,8 @@ class Handler(socketserver.StreamRequestHandler):
             verb = line.split()[0].upper() if line.split() else b""
             if verb == b"EHLO":
                 self.say("502 5.5.1 What?" if behaviour == "helo only" else "250 broken.test")
+            elif verb == b"RCPT" and behaviour == "421 amid":
+                return self.say("421 4.3.2 Shutting down")
             elif verb == b"DATA":
                 self.say("354 Go on")
                 if not self.take(behaviour):
@@ -72,8 +82,15 @@ class Handler(socketserver.StreamRequestHandler):
             if not line or (behaviour == "cut in data" and len(lines) >= 3):
                 return False
             lines.append(line)
+            if self.is_slow:
+                time.sleep(0.02)
         self.server.taken.append(b"".join(lines))
         if behaviour == "cut after the dot":
             return False
+        if behaviour == "half-closed after the dot":
+            # Its end of the connection alone: it goes on listening and says nothing.
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
+            return bool(self.rfile.read())
         self.say("250 2.0.0 Taken")
         return True

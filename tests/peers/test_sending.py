@@ -368,7 +368,15 @@ class Misbehaving(unittest.TestCase):
 
     def test_cut_after_the_dot(self):
         """The one case in which SMTP cannot tell: the mail may come twice."""
-        self.check(["cut after the dot", "good"], copies=2, tries=2)
+        for cut in ("cut after the dot", "half-closed after the dot"):
+            with self.subTest(cut):
+                self.check([cut, "good"], copies=2, tries=2)
+
+    def test_slow(self):
+        self.check(["slow"], copies=1, tries=1)
+
+    def test_shutting_down_amid_a_mail(self):
+        self.check(["421 amid", "good"], copies=1, tries=2)
 
     def test_busy_and_broken(self):
         self.check(["421", "garbage", "endless reply", "good"], copies=1, tries=4)

@@ -1,13 +1,16 @@
 """Reads a blinking line as a person does: how many flashes come together, or steady, even or dark.
 
 A pattern is judged by counts and by gaps, not by exact times, because an emulated board is at times slow. `Reader` takes
-(seconds, level) as they come and keeps the list of what it recognised, each with the time when it was clear.
+(seconds, level) as they come and keeps the list of what it recognised, each with the time when it was clear. `samples` looks
+at a line of an emulated chip from outside.
 """
 
 import statistics
+import time
 
 GROUP_GAP_SECONDS = 0.8  # a longer dark time ends a group of flashes (0.3 s inside a group, 1 s or more between two)
 STILL_SECONDS = 3.5  # no change for so long is steady light or darkness
+LOOK_SECONDS = 0.01
 EVEN_FLASHES = 8  # so many without a gap are no count but an even blinking
 
 
@@ -81,3 +84,19 @@ class Reader:
         """Median lengths in seconds of light, of dark inside a group and of dark between groups."""
         parts = [("on", self.on), ("off", self.off), ("between groups", self.gaps)]
         return ", ".join(f"{name} {statistics.median(values):.2f} s" for name, values in parts if values)
+
+
+def samples(guest, register, line):
+    """The line as (seconds, level, seconds unseen before), until the machine is off. `register` is what QEMU's monitor is to
+    examine, in its own words; the line's level is that bit of it.
+    """
+    before = time.monotonic()
+    while True:
+        try:
+            answer = guest.monitor(f"xp {register}")
+        except (OSError, ValueError):
+            return
+        now = time.monotonic()
+        yield now, int(answer.split()[-1], 16) >> line & 1, now - before
+        before = now
+        time.sleep(LOOK_SECONDS)

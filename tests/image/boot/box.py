@@ -63,15 +63,22 @@ class Box:
         )
 
     def _raspberry(self):
-        """A Pi 3 whose firmware, which QEMU has not, would have loaded U-Boot and the device tree from the card."""
+        """A Pi 3 whose firmware, which QEMU has not, would have loaded U-Boot and the device tree from the card. It has no
+        network until `plug_in_network`.
+        """
         for name in ("u-boot.bin", "bcm2837-rpi-3-b.dtb"):
             if not (self.home / name).exists():
                 self.card.save(name, self.home / name)
         return (
             ["-M", "raspi3b", "-accel", "tcg,thread=multi", "-kernel", f"{self.home}/u-boot.bin"]
             + ["-dtb", f"{self.home}/bcm2837-rpi-3-b.dtb", "-drive", f"if=sd,format=raw,file={self.card.path}"]
-            + ["-device", "usb-net,netdev=n0"]
         )
+
+    def plug_in_network(self):
+        """Plugs a network adapter into the Pi's USB port. Not before U-Boot is done: where it has seen the adapter, Linux sees
+        none. Linux resets the controller, which makes a board's tell of its port anew, but not QEMU's.
+        """
+        self.qmp("device_add", driver="usb-net", netdev="n0")
 
     def unplug(self):
         """Ends the machine at once: nothing in it hears of that."""
@@ -99,7 +106,7 @@ class Box:
         return self._qmp.ask(command, arguments)
 
     def monitor(self, line):
-        """QEMU's own words for people, which also `pl061.Chip` asks for."""
+        """QEMU's own words for people, which also `line.samples` asks for."""
         return self.qmp("human-monitor-command", **{"command-line": line})
 
     # What it says and does.

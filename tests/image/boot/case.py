@@ -11,13 +11,18 @@ import time
 import unittest
 from pathlib import Path
 
+import post
 import preseed
+from board import Led
 from box import BOOT_SECONDS, CONSOLE_LINES, Box
 from card import Card
 
 IMAGE = os.environ.get("HEIMPOST_IMAGE", "")
 CARD_GIGABYTES = 8
 JOURNAL_LINES = 60
+MAILS = ["first", "second", "third"]
+NEARLY_FULL = 50_000  # bytes, of which these mails take between 80 and 95 %
+PATTERN_SECONDS = 120
 
 
 class BoxCase(unittest.TestCase):
@@ -72,6 +77,39 @@ class BoxCase(unittest.TestCase):
         self.assertEqual((state, failed.strip()), ("running", ""))
         self.assertEqual(unit(box, "ActiveState", "SubState", "NRestarts"), ["active", "running", "0"])
         self.assertFalse(re.findall("panicked at.*", box.sh("journalctl -b -u heimpost -o cat")))
+
+    def memory(self, box):
+        """MiB that the system takes, and the daemon's part of it."""
+        rows = dict(line.split(":") for line in box.sh("cat /proc/meminfo").splitlines())
+        used = int(rows["MemTotal"].split()[0]) - int(rows["MemAvailable"].split()[0])
+        daemon = box.sh("grep VmRSS /proc/$(systemctl show heimpost -p MainPID --value)/status").split()[1]
+        return used / 1024, int(daemon) / 1024
+
+    def mail(self, box):
+        """Needs `self.context`, TLS that believes the box."""
+        for name in MAILS[:2]:
+            post.send(box, name, 20)
+        post.submit(box, self.context, MAILS[2])
+        self.assert_mails(box)
+        self.tell("mail came in by SMTP and submission, and is read by IMAP and POP3 over TLS")
+
+    def assert_mails(self, box):
+        """Gives UIDVALIDITY and the UIDs."""
+        with post.Imap(box, self.context) as session:
+            validity, found = session.uid_validity(), session.mails()
+        self.assertEqual([(name, whole) for name, _, whole in found], [(name, True) for name in MAILS])
+        self.assertEqual(post.pop3(box, self.context), MAILS)
+        return validity, [uid for _, uid, _ in found]
+
+    def panel(self, box, chip):
+        """What the LED on the chip's line shows after `mail`."""
+        led = Led(chip.samples())
+        led.shows("steady", PATTERN_SECONDS)
+        box.sh(f"heimpost account quota {preseed.ACCOUNT} {NEARLY_FULL}")
+        led.shows(2, PATTERN_SECONDS, times=2)
+        box.sh(f"heimpost account quota {preseed.ACCOUNT} default")
+        led.shows("steady", PATTERN_SECONDS)
+        self.tell("the LED shows 2 flashes while the mailbox is 80 % full, else steady light")
 
     def assert_sound(self, box):
         """The store holds all its invariants."""

@@ -9,12 +9,14 @@ ACCOUNT = "anna@example.org"
 PASSWORD = "correct horse battery"
 NAME = "study"
 
-# No name server answers a box in the emulator, and its GPIO chip is not a Raspberry Pi's.
-CONFIG = f"""hostname = "mail.example.org"
+# No name server answers a box in the emulator.
+ON_A_BOARD = """hostname = "mail.example.org"
 domains = ["example.org"]
 [receive]
 verify = false
-[panel]
+"""
+# The GPIO chip of the `virt` machine is not a Raspberry Pi's.
+CONFIG = f"""{ON_A_BOARD}[panel]
 chip = "{pl061.LABEL}"
 led = {pl061.LED}
 """

@@ -10,7 +10,6 @@ import page
 import pl061
 import post
 import preseed
-from board import Led
 from box import BOOT_SECONDS, COMMAND_SECONDS, MEMORY_MIB
 from card import DATA, SYSTEM_A
 from case import BoxCase, unit
@@ -18,10 +17,7 @@ from case import BoxCase, unit
 MEMORY_USED_MIB_MAX = 120
 INSTALLED_BYTES_MAX = 700 << 20
 SLACK_BYTES = 16 << 20  # what alignment may leave of a card
-PATTERN_SECONDS = 120
-NEARLY_FULL = 50_000  # bytes, of which the mails below take between 80 and 95 %
 WATCHDOG_SECONDS = 300
-MAILS = ["first", "second", "third"]
 PAGES = ["/box", "/box/accounts", "/box/storage", "/box/sending", "/box/log", "/box/device"]
 PAGE_SECONDS_MAX = 2  # where everything is emulated; a board is quicker
 STICK = "BACKUP"
@@ -41,7 +37,7 @@ class Life(BoxCase):
         self.code(box)
         self.mail(box)
         self.pages(box)
-        self.panel(box)
+        self.panel(box, pl061.Chip(box))
         self.backup(box, stick)
         self.watchdogs(box)
         self.reboot(box)
@@ -62,9 +58,7 @@ class Life(BoxCase):
         self.tell("the preseed has named it, was told of and is gone; its commands did not run")
 
     def idle(self, box):
-        rows = dict(line.split(":") for line in box.sh("cat /proc/meminfo").splitlines())
-        used = (int(rows["MemTotal"].split()[0]) - int(rows["MemAvailable"].split()[0])) / 1024
-        daemon = int(box.sh("grep VmRSS /proc/$(systemctl show heimpost -p MainPID --value)/status").split()[1]) / 1024
+        used, daemon = self.memory(box)
         installed = box.card.used_bytes(SYSTEM_A) + box.card.boot_bytes()
         self.tell(f"idle: {used:.0f} MiB of {MEMORY_MIB} used, the daemon {daemon:.0f}; installed: {installed >> 20} MiB")
         self.assertLess(used, MEMORY_USED_MIB_MAX)
@@ -85,33 +79,10 @@ class Life(BoxCase):
         box.wait(lambda: lines(box.card.get("setup-code.txt")) == code, COMMAND_SECONDS, "the code on the card")
         self.tell("the setup code stands on the FAT partition")
 
-    def mail(self, box):
-        for name in MAILS[:2]:
-            post.send(box, name, 20)
-        post.submit(box, self.context, MAILS[2])
-        self.assert_mails(box)
-        self.tell("mail came in by SMTP and submission, and is read by IMAP and POP3 over TLS")
-
-    def assert_mails(self, box):
-        with post.Imap(box, self.context) as session:
-            validity, found = session.uid_validity(), session.mails()
-        self.assertEqual([(name, whole) for name, _, whole in found], [(name, True) for name in MAILS])
-        self.assertEqual(post.pop3(box, self.context), MAILS)
-        return validity, [uid for _, uid, _ in found]
-
     def pages(self, box):
         took = self.owner(box).seconds(PAGES)
         self.assertLess(max(took.values()), PAGE_SECONDS_MAX)
         self.tell("pages, emulated: " + ", ".join(f"{path} {seconds * 1000:.0f} ms" for path, seconds in took.items()))
-
-    def panel(self, box):
-        led = Led(pl061.Chip(box).samples())
-        led.shows("steady", PATTERN_SECONDS)
-        box.sh(f"heimpost account quota {preseed.ACCOUNT} {NEARLY_FULL}")
-        led.shows(2, PATTERN_SECONDS, times=2)
-        box.sh(f"heimpost account quota {preseed.ACCOUNT} default")
-        led.shows("steady", PATTERN_SECONDS)
-        self.tell("the LED shows 2 flashes while the mailbox is 80 % full, else steady light")
 
     def new_stick(self):
         """As sticks are sold: FAT on all of it."""

@@ -10,6 +10,7 @@ pub mod daemon;
 mod notices;
 mod open;
 mod panel;
+mod rescue;
 mod sending;
 mod services;
 mod stick;
@@ -18,7 +19,7 @@ mod watchdog;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -159,6 +160,12 @@ pub fn run(
     stopped
 }
 
+/// Shows that the box cannot get at its mail, until a signal comes: in place of the daemon where its data are missing.
+/// `file` is the configuration, which says which LED it is; what cannot be read of it does not matter.
+pub fn rescue(file: Option<&Path>) -> Result<(), Error> {
+    runtime()?.block_on(rescue::until_stopped(file))
+}
+
 fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -176,8 +183,11 @@ async fn serve(
     ready: impl FnOnce(&[Address]),
 ) -> Result<Stopped, Error> {
     let mut signals = Signals::listen()?;
-    let started = Daemon::start(written, None, Clock::system(), make_handler);
-    let mut daemon = Box::pin(started).await?;
+    let started = Daemon::start(written.clone(), None, Clock::system(), make_handler);
+    let mut daemon = match Box::pin(started).await {
+        Ok(daemon) => daemon,
+        Err(error) => return Err(rescue::told(error, &written, &mut signals).await),
+    };
     ready(daemon.app().addresses());
     tell_init(&[NotifyState::Ready]);
     let mut watchdog = Watchdog::new(sd_notify::watchdog_enabled());
@@ -191,7 +201,10 @@ async fn serve(
             () = daemon.asked() => {
                 tell_reloading();
                 tell_init(&[NotifyState::Watchdog]);
-                daemon = Box::pin(daemon.restart()).await?;
+                daemon = match Box::pin(daemon.restart()).await {
+                    Ok(daemon) => daemon,
+                    Err(error) => return Err(rescue::told(error, &written, &mut signals).await),
+                };
                 tell_init(&[NotifyState::Ready]);
             }
         }

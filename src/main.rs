@@ -34,6 +34,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         let given = (arguments.config.as_deref(), arguments.data.as_deref());
         return say_with(|terminal| provision::provision(how, given, &clock, terminal));
     }
+    if matches!(task, Task::PanelRescue) {
+        log();
+        let shown = app::rescue(arguments.config.as_deref());
+        return shown.map_err(|error| Failure::Failed(error.to_string()));
+    }
     let written = Written::load(arguments.config.as_deref(), arguments.data.as_deref())
         .map_err(|e| Failure::Usage(e.to_string()))?;
     let settings = written.alone().map_err(|e| Failure::Usage(e.to_string()))?;
@@ -43,7 +48,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             say_with(|terminal| backup::restore((&dir, generation), &settings, &clock, terminal))
         }
         Task::PanelDark => panel::dark(&settings),
-        Task::Provision(_) => Ok(()),
+        Task::Provision(_) | Task::PanelRescue => Ok(()),
         Task::RunPrograms => run_programs(&settings, &clock),
         Task::Operation(operation) => {
             say_with(|terminal| connect::run_written(&operation, &written, &clock, terminal))

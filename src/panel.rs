@@ -73,7 +73,7 @@ pub enum Condition {
 
 impl Condition {
     /// Its pattern when nobody asked for quiet.
-    fn pattern(self) -> Pattern {
+    pub fn pattern(self) -> Pattern {
         match self {
             Self::Fine => Pattern::Steady,
             Self::Notice => Pattern::Flashes(Count::Two),

@@ -325,6 +325,8 @@ pub enum PanelCommand {
     },
     /// Make the LED dark after a daemon that was killed; for the service manager
     Dark,
+    /// Show that the box cannot get at its mail, in place of the daemon; for the service manager
+    Rescue,
 }
 
 #[cfg(test)]

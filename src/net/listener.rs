@@ -325,7 +325,8 @@ async fn begin(
     }
 }
 
-fn open(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+/// A port that listens, for a runtime. `[::]` is IPv6 alone.
+pub fn open(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,

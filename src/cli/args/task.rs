@@ -27,6 +27,8 @@ pub enum Task {
     Restore(PathBuf, Generation),
     /// Make the LED dark, without a daemon.
     PanelDark,
+    /// Show that there are no data, without a daemon.
+    PanelRescue,
     /// Have what was put on the card take effect.
     Provision(provision::Arguments),
     /// Run the owner's programs for a daemon.
@@ -107,6 +109,7 @@ impl Command {
                 return Ok(Task::Restore(dir, generation));
             }
             Self::Panel(PanelCommand::Dark) => return Ok(Task::PanelDark),
+            Self::Panel(PanelCommand::Rescue) => return Ok(Task::PanelRescue),
             Self::Provision(arguments) => return Ok(Task::Provision(arguments)),
             Self::RunPrograms => return Ok(Task::RunPrograms),
             Self::Panel(PanelCommand::Watch) => Operation::PanelWatch,

@@ -15,6 +15,7 @@ BOOT, SYSTEM_A, SYSTEM_B, DATA = range(4)
 SUPERBLOCK = 1024  # of ext4
 STATE_AT, STATE_BYTES = 1 << 20, 16384  # the boot state, twice
 TOOL_SECONDS = 120
+NONSENSE = b"\xa5" * (1 << 20)
 
 
 class Card:
@@ -61,6 +62,18 @@ class Card:
         with self.path.open("r+b") as file:
             file.seek(STATE_AT)
             file.write(state * 2)
+
+    def spoil(self, number):
+        """Writes nonsense over a whole partition, as a card does that has died there."""
+        start, length = self.partition(number)
+        with self.path.open("r+b") as file:
+            file.seek(start)
+            for _ in range(length // len(NONSENSE)):
+                file.write(NONSENSE)
+
+    def is_spoilt(self, number):
+        """Whether it still begins so, that is: nobody has made it anew."""
+        return self._read(self.partition(number)[0], len(NONSENSE)) == NONSENSE
 
     # The FAT partition. Names are relative to its root.
 

@@ -23,6 +23,18 @@ def authority(box):
         return answer.read().decode()
 
 
+def rescue(box):
+    """The page of a box that cannot get at its mail; nothing while there is no answer."""
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{box.ports['web']}/", timeout=COMMAND_SECONDS).close()
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.read().decode() if answer.code == 503 else ""
+    except OSError:
+        pass
+    return ""
+
+
 class Browser:
     def __init__(self, box, context: ssl.SSLContext):
         self.port, self.context, self.jar = box.ports["webs"], context, http.cookiejar.CookieJar()

@@ -10,9 +10,10 @@ import page
 import pl061
 import post
 import preseed
-from box import BOOT_SECONDS, COMMAND_SECONDS, MEMORY_MIB
+from board import Led
+from box import BOOT_SECONDS, COMMAND_SECONDS, MEMORY_MIB, banner
 from card import DATA, SYSTEM_A
-from case import BoxCase, unit
+from case import PATTERN_SECONDS, BoxCase, unit
 
 MEMORY_USED_MIB_MAX = 120
 INSTALLED_BYTES_MAX = 700 << 20
@@ -40,6 +41,7 @@ class Life(BoxCase):
         self.panel(box, pl061.Chip(box))
         self.backup(box, stick)
         self.watchdogs(box)
+        self.damage(box)
         self.reboot(box)
         self.power_off(box)
 
@@ -119,6 +121,20 @@ class Life(BoxCase):
         box.wait(lambda: unit(box, "NRestarts", "SubState") == ["1", "running"], WATCHDOG_SECONDS, "the daemon's restart")
         box.wait_serving()
         self.tell("the hardware's watchdog is armed; the daemon's restarted it when it stood still")
+
+    def damage(self, box):
+        """A store that cannot be opened, and is then put back."""
+        index = "/var/lib/heimpost/index.redb"
+        box.sh(f"systemctl stop heimpost && mv {index} {index}.whole && head -c 1M /dev/urandom >{index}")
+        box.sh(f"chown heimpost: {index} && systemctl start --no-block heimpost")
+        led = Led(pl061.Chip(box).samples())
+        led.shows(6, PATTERN_SECONDS, times=2)
+        self.assertIn("Speicherkarte hat einen Fehler", page.rescue(box))
+        self.assertEqual(banner(box.ports["smtp"]), b"")
+        self.assertIn("store or card has a fault", box.sh("journalctl -b -u heimpost -o cat"))
+        box.sh(f"systemctl stop heimpost && mv {index}.whole {index} && systemctl start heimpost")
+        box.wait_serving()
+        self.tell("a store that does not open is 6 flashes and a page that says so, and no mail is taken")
 
     def reboot(self, box):
         before = (self.assert_mails(box), post.certificate(box, self.context), boot_id(box))

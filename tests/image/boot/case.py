@@ -23,6 +23,7 @@ JOURNAL_LINES = 60
 MAILS = ["first", "second", "third"]
 NEARLY_FULL = 50_000  # bytes, of which these mails take between 80 and 95 %
 PATTERN_SECONDS = 120
+MEMORY_USED_MIB_MAX = 120
 
 
 class BoxCase(unittest.TestCase):
@@ -79,10 +80,11 @@ class BoxCase(unittest.TestCase):
         self.assertFalse(re.findall("panicked at.*", box.sh("journalctl -b -u heimpost -o cat")))
 
     def memory(self, box):
-        """MiB that the system takes, and the daemon's part of it."""
+        """MiB that the system takes, within its limit, and the daemon's part of it."""
         rows = dict(line.split(":") for line in box.sh("cat /proc/meminfo").splitlines())
         used = int(rows["MemTotal"].split()[0]) - int(rows["MemAvailable"].split()[0])
         daemon = box.sh("grep VmRSS /proc/$(systemctl show heimpost -p MainPID --value)/status").split()[1]
+        self.assertLess(used / 1024, MEMORY_USED_MIB_MAX)
         return used / 1024, int(daemon) / 1024
 
     def mail(self, box):

@@ -9,6 +9,7 @@ from dnslib import QTYPE, RCODE, RR
 from dnslib.server import DNSLogger, DNSServer
 
 TTL = 5
+PORTS_TRIED = 50
 
 
 class Names:
@@ -56,15 +57,24 @@ class Names:
         return reply
 
     def __enter__(self):
-        quiet = DNSLogger(prefix=False, logf=lambda _: None)
-        self.udp = DNSServer(self, port=0, address="127.0.0.1", logger=quiet)
-        port = self.udp.server.server_address[1]
-        self.tcp = DNSServer(self, port=port, address="127.0.0.1", tcp=True, logger=quiet)
+        self.udp, self.tcp = self.servers()
         self.udp.server.handle_error = self.tcp.server.handle_error = lambda *_: None
         self.udp.start_thread()
         self.tcp.start_thread()
-        self.address = f"127.0.0.1:{port}"
+        self.address = "127.0.0.1:%d" % self.udp.server.server_address[1]
         return self
+
+    def servers(self):
+        """At one port: one that is free for UDP may be somebody's for TCP."""
+        quiet = DNSLogger(prefix=False, logf=lambda _: None)
+        for _ in range(PORTS_TRIED):
+            udp = DNSServer(self, port=0, address="127.0.0.1", logger=quiet)
+            port = udp.server.server_address[1]
+            try:
+                return udp, DNSServer(self, port=port, address="127.0.0.1", tcp=True, logger=quiet)
+            except OSError:
+                udp.server.server_close()
+        raise OSError("no port is free for both UDP and TCP")
 
     def __exit__(self, *_):
         for server in (self.udp, self.tcp):

@@ -282,7 +282,7 @@ impl App {
         let shared = Shared {
             gate,
             judge: judge(world.resolver.as_ref(), settings, &clock),
-            clock: clock.clone(),
+            clock,
             tls,
             counters: counters.clone(),
             deadlines: Deadlines::default(),
@@ -290,14 +290,8 @@ impl App {
         let shutdown = Shutdown::new();
         let addresses = bound.addresses();
         let panel = panel.follow((&store, &desk), settings, &shared, &shutdown);
-        let handler = (lasting.make_handler)(Context {
-            store: store.clone(),
-            auth,
-            settings: settings.clone(),
-            clock,
-            panel: Some(panel.clone()),
-            desk: Some(desk.clone()),
-        });
+        let context = lasting.context(&store, auth, settings, (&panel, &desk));
+        let handler = (lasting.make_handler)(context);
         tokio::spawn(control.serve(handler, counters, shutdown.token()));
         maillog::started(Log(&store, shared.clock.now()), env!("CARGO_PKG_VERSION"));
         upkeep::start(&store, settings, &shared, &shutdown);

@@ -14,6 +14,8 @@ use tokio::task::spawn_blocking;
 use super::open::open_store;
 use super::panel::Started;
 use super::{App, Error, MakeHandler, World, panel};
+use crate::auth::Auth;
+use crate::cli::Context;
 use crate::cli::connect::store_options;
 use crate::clock::Clock;
 use crate::config::stored::{SETTING, Written};
@@ -21,7 +23,8 @@ use crate::config::{PanelSettings, Settings};
 use crate::manage::settings::{InForce, in_force};
 use crate::net::listener::Sockets;
 use crate::net::shutdown::Stopped;
-use crate::panel::Policy;
+use crate::panel::{Policy, Remote};
+use crate::queue::desk::Desk;
 use crate::store::{self, Options, Store};
 use crate::wake::Wake;
 use crate::web::{Kept, Trouble};
@@ -56,6 +59,25 @@ impl Lasting {
             sockets: Sockets::default(),
             world: None,
             asked: Arc::default(),
+        }
+    }
+
+    /// What commands work with.
+    pub(super) fn context(
+        &self,
+        store: &Store,
+        auth: Auth,
+        settings: &Settings,
+        (panel, desk): (&Remote, &Desk),
+    ) -> Context {
+        Context {
+            store: store.clone(),
+            auth,
+            settings: settings.clone(),
+            clock: self.clock.clone(),
+            panel: Some(panel.clone()),
+            desk: Some(desk.clone()),
+            recovery: Some((self.kept.recovery.clone(), self.restart())),
         }
     }
 
@@ -125,9 +147,17 @@ impl Daemon {
             world,
             ..Lasting::new(clock, make_handler)
         };
+        let daemon = Box::pin(Self::start_with(lasting, None)).await?;
+        daemon.open_doors().await;
+        Ok(daemon)
+    }
+
+    /// Opens the store and starts everything; `before` is what a panel before knew.
+    async fn start_with(lasting: Lasting, before: Option<Policy>) -> Result<Self, Error> {
         let alone = lasting.written.alone()?;
         // The LED tells from the first moment that the box is busy.
-        let panel = Before::Shows(alone.panel.clone(), panel::start(&alone.panel, None)?);
+        let shown = panel::start(&alone.panel, before.as_ref())?;
+        let panel = Before::Shows(alone.panel.clone(), shown);
         let store = open_store(&alone, &lasting.clock).await?;
         let options = store_options(&alone);
         let wanted = lasting.read(&alone, &store).await?;
@@ -138,9 +168,7 @@ impl Daemon {
         };
         let begun = lasting.begin(wanted, Otherwise::Alone(alone), idle);
         let running = Box::pin(begun).await?;
-        let daemon = Self { running, lasting };
-        daemon.open_doors().await;
-        Ok(daemon)
+        Ok(Self { running, lasting })
     }
 
     /// The services as they run.
@@ -162,12 +190,19 @@ impl Daemon {
     pub async fn restart(self) -> Result<Self, Error> {
         let Self { running, lasting } = self;
         tracing::info!("restarting the services with new settings");
+        let data = running.settings.data.clone();
         let former = Otherwise::Former(Wanted {
             settings: running.settings,
             document: running.document,
         });
         let (stopped, store, policy) = running.app.rest(std::future::pending()).await;
         tracing::info!(?stopped, "the services have stopped");
+        if Store::is_replaced(&data) {
+            tracing::info!("what was restored takes the place of the store");
+            close(store).await;
+            lasting.kept.recovery.note_over();
+            return Box::pin(Self::start_with(lasting, Some(policy))).await;
+        }
         let idle = Idle {
             store,
             options: running.options,

@@ -79,10 +79,14 @@ pub enum Command {
     /// Put a backup into the data directory, which must hold no store
     Restore {
         /// Directory with the backup
-        dir: PathBuf,
+        #[arg(required_unless_present = "helper")]
+        dir: Option<PathBuf>,
         /// The backup before the last one, where a directory on a stick has both
-        #[arg(long)]
+        #[arg(long, requires = "dir")]
         before: bool,
+        #[command(flatten)]
+        #[doc(hidden)]
+        stick: StickArguments,
     },
     /// What your domains must publish in DNS, and whether they do
     #[command(subcommand)]
@@ -127,14 +131,14 @@ pub enum Command {
     RunPrograms,
 }
 
-/// Backups on a USB stick, for the service that mounts it.
+/// The USB stick with backups, for the service that mounts it.
 #[derive(Debug, Args)]
 #[group(id = "helper", multiple = false, conflicts_with = "dir")]
 pub struct StickArguments {
-    /// Back up to the USB stick that is mounted there
+    /// Use the USB stick whose directory of backups that is
     #[arg(long, value_name = "DIR")]
     stick: Option<PathBuf>,
-    /// Print which USB stick is named for backups
+    /// Print which USB stick is wanted
     #[arg(long)]
     stick_name: bool,
     /// Remember that the stick cannot be used, and why

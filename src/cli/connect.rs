@@ -220,6 +220,7 @@ fn open(
         clock: clock.clone(),
         panel: None,
         desk: None,
+        recovery: None,
     })
 }
 

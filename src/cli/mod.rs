@@ -21,6 +21,7 @@ pub mod dns;
 pub mod export;
 pub mod import;
 pub mod provision;
+mod recover;
 pub mod room;
 mod status;
 pub mod stick;
@@ -37,8 +38,10 @@ use crate::manage::account::{self as accounts, Office};
 use crate::manage::{alias as aliases, device as devices};
 use crate::panel::Remote;
 use crate::queue::desk::Desk;
+use crate::stick::recover::Recovery;
 use crate::store::types::Account;
 use crate::store::{Snapshot, Store};
+use crate::wake::Wake;
 
 /// What operations work with.
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ pub struct Context {
     pub panel: Option<Remote>,
     /// The queue, in the daemon.
     pub desk: Option<Desk>,
+    /// Beginning with a backup, in the daemon; and how its services are started anew.
+    pub recovery: Option<(Recovery, Wake)>,
 }
 
 impl Context {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Context, Output, Result, account, alias, backup, check, device, dns, export, import, panel,
-    queue, room, status, stick,
+    queue, recover, room, status, stick,
 };
 use crate::mail::secret::Secret;
 
@@ -135,6 +135,8 @@ pub enum Operation {
     },
     /// `backup --stick` and its kin
     Stick(stick::Task),
+    /// `restore --stick` and its kin
+    Recover(stick::Task),
     /// `dns`
     Dns(dns::Task),
     /// `import`
@@ -179,7 +181,10 @@ impl Operation {
 
     /// Whether it is about what only a running daemon has.
     pub fn needs_daemon(&self) -> bool {
-        matches!(self, Self::PanelWatch | Self::PanelPress { .. })
+        matches!(
+            self,
+            Self::PanelWatch | Self::PanelPress { .. } | Self::Recover(_)
+        )
     }
 }
 
@@ -219,6 +224,7 @@ pub fn execute(operation: &Operation, context: &Context, output: &mut dyn Output
         Operation::Room(task) => room::room(*task, context, output),
         Operation::Backup { dir, trial } => backup::backup(dir, *trial, context, output),
         Operation::Stick(task) => stick::stick(task, context, output),
+        Operation::Recover(task) => recover::recover(task, context, output),
         Operation::Dns(task) => dns::dns(task, context, output),
         Operation::Import { account, source } => import::import(account, source, context, output),
         Operation::Export { account, dir, kind } => {

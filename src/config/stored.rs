@@ -44,6 +44,7 @@ pub struct Written {
     name: String,
     text: Option<String>,
     data: Option<PathBuf>,
+    system: Option<PathBuf>,
 }
 
 impl Written {
@@ -57,6 +58,7 @@ impl Written {
             name: file.map_or_else(String::new, |file| file.display().to_string()),
             text,
             data: data.map(Path::to_owned),
+            system: None,
         })
     }
 
@@ -66,6 +68,16 @@ impl Written {
             name: name.to_owned(),
             text: Some(text.to_owned()),
             data: None,
+            system: None,
+        }
+    }
+
+    /// The same on a system that a test made.
+    #[must_use]
+    pub fn on_system(self, system: &Path) -> Self {
+        Self {
+            system: Some(system.to_owned()),
+            ..self
         }
     }
 
@@ -125,6 +137,9 @@ impl Written {
             if self.text.is_none() {
                 settings.room.hooks = settings.data.join(settings::DESK_HOOKS);
             }
+        }
+        if let Some(system) = &self.system {
+            settings.backup.system.clone_from(system);
         }
         settings
     }

@@ -6,6 +6,7 @@
 
 pub mod make;
 pub mod plugged;
+pub mod recover;
 pub mod words;
 
 #[cfg(test)]

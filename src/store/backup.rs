@@ -18,7 +18,9 @@ use ring::digest::{Context, SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use self::manifest::{Copied, Manifest};
-pub use self::manifest::{Generation, drop_before, fall_back, has_before, remove_damaged, tidy};
+pub use self::manifest::{
+    Generation, Kept, drop_before, fall_back, has_before, kept, remove_damaged, tidy,
+};
 
 use super::blob::{self, GARBAGE, MOVED, PLACES, SHARED};
 use super::engine::INDEX;

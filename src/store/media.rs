@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::engine::INDEX;
-use super::{Error, Result};
+use super::{Error, Result, replace};
 
 const BALLAST: &str = "ballast";
 
@@ -74,10 +74,15 @@ impl Directory {
             .open(path.join("lock"))
             .map_err(Error::io)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => {
+                replace::finish(path).map_err(Error::io)?;
+                // One that took over may have had no mail yet.
+                fs::create_dir_all(path.join("volumes")).map_err(Error::io)?;
+                Ok(Self {
+                    path: path.to_owned(),
+                    _lock: lock,
+                })
+            }
             Err(TryLockError::WouldBlock) => Err(Error::InUse),
             Err(TryLockError::Error(error)) => Err(Error::io(error)),
         }

@@ -46,6 +46,7 @@ mod migrate;
 mod open;
 mod purge;
 mod record;
+mod replace;
 mod restore;
 mod rewrite;
 mod schema;

@@ -134,7 +134,7 @@ impl Store {
 
     /// Whether `dir` holds a store, open or not.
     pub fn exists(dir: &Path) -> bool {
-        dir.join(INDEX).exists()
+        dir.join(INDEX).exists() || Self::is_replaced(dir)
     }
 
     /// A store in memory that forgets everything, for tests.

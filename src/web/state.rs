@@ -34,6 +34,7 @@ use crate::net::outbound::Outbound;
 use crate::net::tls::Tls;
 use crate::panel::Remote;
 use crate::queue::desk::Desk;
+use crate::stick::recover::Recovery;
 use crate::store::{self, Store};
 
 /// Readings of the store at once.
@@ -98,6 +99,8 @@ pub struct Kept {
     pub jobs: Jobs,
     /// What people's mail consists of.
     pub surveys: Surveys,
+    /// Beginning with the backup on a stick.
+    pub recovery: Recovery,
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
 

@@ -18,7 +18,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     (
         "stick",
-        &["manage", "config", "space", "maillog", "store", "clock"],
+        &[
+            "manage", "config", "space", "maillog", "store", "clock", "wake",
+        ],
     ),
     ("mail", &["clock"]),
     ("store", &["mail", "clock", "wake"]),
@@ -104,6 +106,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
             "mail",
             "clock",
+            "wake",
         ],
     ),
 ];

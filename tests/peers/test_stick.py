@@ -8,6 +8,7 @@ import struct
 import subprocess
 import threading
 import unittest
+from pathlib import Path
 
 from box import BINARY, ROOT, Box, message, until
 
@@ -68,7 +69,7 @@ class Backup(unittest.TestCase):
         self.addCleanup(stick.pull)
         return stick
 
-    def night(self):
+    def night(self, deed="backup"):
         """Runs the helper; gives what it said, and looks that nothing is left mounted."""
         env = dict(
             os.environ,
@@ -76,7 +77,7 @@ class Backup(unittest.TestCase):
             HEIMPOST_DATA=str(self.box.data),
             HEIMPOST_STICK_MOUNT=str(self.mounted),
         )
-        done = subprocess.run(["sh", HELPER], env=env, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(["sh", HELPER, deed], env=env, capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertFalse(os.path.ismount(self.mounted))
         return done.stdout + done.stderr
@@ -185,6 +186,22 @@ class Backup(unittest.TestCase):
             (self.tools / tool).unlink()
         subprocess.run(["mkswap", "-f", "-L", self.label, stick.device], check=True, capture_output=True)
         self.assertIn("FAT32", self.night())
+
+    def test_for_a_new_box_it_is_only_read(self):
+        """What the daemon does there is not looked at here; the pages of setup are in `cargo test`."""
+        stick = self.stick()
+        self.night()
+        before = Path(stick.image).read_bytes()
+        (self.box.data / "restore-wanted").touch()
+        look = 'echo "$@"; [ ! -d "$3" ] || { ls "$3"; touch "$3/x" || true; }'
+        self.tool("heimpost", f'if [ "$1 $2" = "restore --stick-name" ]; then echo {self.label}; else {look}; fi')
+        said = self.night("restore")
+        self.assertFalse((self.box.data / "restore-wanted").exists())
+        self.assertIn(f"restore --stick {self.mounted}/heimpost-backup\nmail.example.org-", said)
+        self.assertIn("Read-only file system", said)
+        self.assertTrue(Path(stick.image).read_bytes() == before, "something was written")
+        stick.pull()
+        self.assertIn("restore --stick-failed not-there", self.night("restore"))
 
     def test_nothing_is_named(self):
         self.box.stop()

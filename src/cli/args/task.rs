@@ -100,14 +100,14 @@ impl Command {
     pub fn into_task(self) -> Result<Task> {
         let operation = match self {
             Self::Serve => return Ok(Task::Serve),
-            Self::Restore { dir, before } => {
-                let generation = if before {
-                    Generation::Before
-                } else {
-                    Generation::Newest
-                };
-                return Ok(Task::Restore(dir, generation));
-            }
+            Self::Restore {
+                dir: None, stick, ..
+            } => Operation::Recover(stick.into_task()?),
+            Self::Restore {
+                dir: Some(dir),
+                before,
+                ..
+            } => return Ok(Task::Restore(dir, generation(before))),
             Self::Panel(PanelCommand::Dark) => return Ok(Task::PanelDark),
             Self::Panel(PanelCommand::Rescue) => return Ok(Task::PanelRescue),
             Self::Provision(arguments) => return Ok(Task::Provision(arguments)),
@@ -138,15 +138,11 @@ impl Command {
             } => Operation::Stick(stick.into_task()?),
             Self::Backup {
                 dir: Some(dir),
-                trial,
+                trial: is_wanted,
                 ..
             } => Operation::Backup {
                 dir: absolute(&dir)?,
-                trial: if trial {
-                    backup::Trial::Wanted
-                } else {
-                    backup::Trial::Unwanted
-                },
+                trial: trial(is_wanted),
             },
             Self::Import {
                 account,
@@ -168,6 +164,22 @@ impl Command {
             },
         };
         Ok(Task::Operation(operation))
+    }
+}
+
+fn generation(before: bool) -> Generation {
+    if before {
+        Generation::Before
+    } else {
+        Generation::Newest
+    }
+}
+
+fn trial(is_wanted: bool) -> backup::Trial {
+    if is_wanted {
+        backup::Trial::Wanted
+    } else {
+        backup::Trial::Unwanted
     }
 }
 

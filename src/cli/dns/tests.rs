@@ -29,6 +29,7 @@ fn context(domains: &[&str], language: Language) -> Context {
         clock: Clock::virtual_at(Wall(1_795_305_600)),
         panel: None,
         desk: None,
+        recovery: None,
     }
 }
 

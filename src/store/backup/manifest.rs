@@ -7,12 +7,15 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use redb::{ReadOnlyDatabase, ReadableDatabase, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
 use super::{copy_file, sync_dir};
-use crate::store::{Error, Result};
+use crate::store::engine::INDEX;
+use crate::store::{Error, Result, schema};
 
 const NEWEST: &str = "manifest.json";
 const BEFORE: &str = "manifest-before.json";
@@ -201,6 +204,43 @@ pub(super) fn next_stamp(dir: &Path) -> Result<u64> {
         stem.rsplit('-').next()?.parse::<u64>().ok()
     });
     Ok(stamps.max().map_or(1, |stamp| stamp.saturating_add(1)))
+}
+
+/// A backup as it lies in a directory, which may be read-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Which one.
+    pub generation: Generation,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When it was made, seconds since 1970, as the file system has it.
+    pub made: Option<i64>,
+    /// Accounts in it; `None` if it cannot be read.
+    pub accounts: Option<u64>,
+}
+
+/// The backups of a directory, the newest first. Only those are meant whose files are there in full length.
+pub fn kept(dir: &Path) -> Vec<Kept> {
+    let both = [(Generation::Newest, NEWEST), (Generation::Before, BEFORE)];
+    let kept = both.into_iter().filter_map(|(generation, name)| {
+        let manifest = Manifest::read(dir, name).ok()?;
+        let is_whole = manifest.files.values().all(|copied| copied.is_in(dir));
+        let index = dir.join(&manifest.files.get(INDEX).filter(|_| is_whole)?.file);
+        Some(Kept {
+            generation,
+            bytes: manifest.bytes(),
+            // The manifest of the one before is written again with each one after.
+            made: fs::metadata(&index).ok().map(|file| file.mtime()),
+            accounts: count_accounts(&index).ok(),
+        })
+    });
+    kept.collect()
+}
+
+fn count_accounts(index: &Path) -> Result<u64> {
+    let database = ReadOnlyDatabase::open(index)?;
+    let rows = database.begin_read()?.open_table(schema::ACCOUNTS)?.len()?;
+    Ok(rows)
 }
 
 /// Whether there is a backup before the newest.

@@ -168,7 +168,7 @@ async fn make(
     let lang = setter.visitor.lang;
     let situation = situation(&web).await?;
     let mode = situation.progress.mode;
-    if situation.has_account {
+    if situation.has_account || super::restore::is_under_way(&web) {
         return Ok(go("/setup"));
     }
     let wrong = |errors: &Errors| Ok(page(&web, &setter, mode, &given.name, errors));

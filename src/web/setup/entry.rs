@@ -46,6 +46,7 @@ async fn enter(
         (door, Err(_)) => Err(door),
     };
     match mine {
+        Ok(_) if super::restore::is_under_way(&web) => Ok(go(super::restore::PATH)),
         Ok((form, may_reset)) => {
             let next = situation(&web).await?.next(&web.sources.settings);
             if let Some(step) = next {
@@ -222,7 +223,8 @@ async fn start(
 }
 
 async fn ask_language(State(web): State<Web>, setter: Setter) -> Result<Response, Problem> {
-    let mode = mode(&web).await?;
+    let situation = situation(&web).await?;
+    let mode = situation.progress.mode;
     let frame = frame_of(&setter.visitor, &setter.form);
     let body = html! {
         form.card method="post" action="/setup/language" {
@@ -230,6 +232,7 @@ async fn ask_language(State(web): State<Web>, setter: Setter) -> Result<Response
             (languages(&frame))
             (buttons(&frame, Step::Language, mode, frame.t("Weiter", "Continue")))
         }
+        (super::restore::offer(&frame, &web, situation.has_account))
     };
     Ok(step_page(&setter, Step::Language, mode, &body))
 }

@@ -13,6 +13,7 @@ mod finish;
 mod forgot;
 mod name;
 mod progress;
+mod restore;
 mod sending;
 
 use axum::Router;
@@ -37,6 +38,7 @@ const WAIT_SECONDS: u32 = 2;
 pub(super) fn routes() -> Router<Web> {
     Router::new()
         .merge(entry::routes())
+        .merge(restore::routes())
         .merge(name::routes())
         .merge(account::routes())
         .merge(sending::routes())

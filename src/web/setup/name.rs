@@ -33,7 +33,8 @@ pub(super) fn routes() -> Router<Web> {
 }
 
 async fn ask_mode(State(web): State<Web>, setter: Setter) -> Result<Response, Problem> {
-    let mode = super::entry::mode(&web).await?;
+    let situation = super::entry::situation(&web).await?;
+    let mode = situation.progress.mode;
     let frame = frame_of(&setter.visitor, &setter.form);
     let chosen = mode.unwrap_or(Mode::Smarthost);
     let body = html! {
@@ -50,6 +51,7 @@ async fn ask_mode(State(web): State<Web>, setter: Setter) -> Result<Response, Pr
             }
             (buttons(&frame, Step::Mode, mode, frame.t("Weiter", "Continue")))
         }
+        (super::restore::offer(&frame, &web, situation.has_account))
     };
     Ok(step_page(&setter, Step::Mode, mode, &body))
 }

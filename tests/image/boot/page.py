@@ -36,9 +36,11 @@ def rescue(box):
 
 
 class Browser:
-    def __init__(self, box, context: ssl.SSLContext):
-        self.port, self.context, self.jar = box.ports["webs"], context, http.cookiejar.CookieJar()
-        self.root, self.token = f"https://127.0.0.1:{self.port}", ""
+    """Without a context it comes in plain, as to a box that nobody has set up."""
+
+    def __init__(self, box, context: ssl.SSLContext | None = None):
+        self.port, self.context, self.jar = box.ports["webs" if context else "web"], context, http.cookiejar.CookieJar()
+        self.root, self.token = f"{'https' if context else 'http'}://127.0.0.1:{self.port}", ""
         cookies = urllib.request.HTTPCookieProcessor(self.jar)
         self.opener = urllib.request.build_opener(cookies, urllib.request.HTTPSHandler(context=context))
         self.opener.addheaders = [("Accept-Language", "en"), ("Host", HOST)]

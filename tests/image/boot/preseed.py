@@ -35,16 +35,21 @@ def hashed(password):
     return made.stdout.strip()
 
 
-def imager(public_key):
+def user():
+    """Imager's user, which becomes the first account."""
+    return f"""[user]
+name = "{ACCOUNT.split("@")[0]}"
+password = {json.dumps(hashed(PASSWORD))}
+password_encrypted = true
+"""
+
+
+def imager(public_key, who):
     """`rpi-preseed.toml` as Imager writes it, with a command that must not run and a key that nobody knows."""
     return f"""config_version = "1.1"
 [system]
 hostname = "{NAME}"
-[user]
-name = "{ACCOUNT.split("@")[0]}"
-password = {json.dumps(hashed(PASSWORD))}
-password_encrypted = true
-[ssh]
+{who}[ssh]
 enabled = true
 password_authentication = false
 authorized_keys = [{json.dumps(public_key.strip())}]
@@ -59,6 +64,7 @@ taste = "unknown"
 """
 
 
-def write(card, key_path):
-    card.put("rpi-preseed.toml", imager(key_path.with_suffix(".pub").read_text()))
+def write(card, key_path, who=None):
+    public_key = key_path.with_suffix(".pub").read_text()
+    card.put("rpi-preseed.toml", imager(public_key, user() if who is None else who))
     card.put("heimpost.toml", CONFIG)

@@ -1,9 +1,10 @@
-"""A box's life from the flashed card on: first boot, mail in and out, panel, watchdogs, a backup to a stick, and reboots that
-lose nothing.
+"""A box's life from the flashed card on: first boot, mail in and out, panel, watchdogs, a backup to a stick, reboots that
+lose nothing, and a new card that begins with the backup.
 """
 
 import imaplib
 import json
+import re
 import subprocess
 
 import page
@@ -43,6 +44,7 @@ class Life(BoxCase):
         self.damage(box)
         self.reboot(box)
         self.power_off(box)
+        self.begin_again(stick)
 
     def first_boot(self, box):
         box.on()
@@ -155,6 +157,26 @@ class Life(BoxCase):
         self.owner(box).post("/box/device/power", what="poweroff", sure="1")
         box.wait_off(BOOT_SECONDS)
         self.tell("switched off by the page")
+
+    def begin_again(self, stick):
+        """The card has died: a new one begins with the backup on the stick, by the page alone."""
+        box = self.new_box("second", disks=[stick])
+        preseed.write(box.card, self.key, who="")
+        box.on()
+        box.wait_serving()
+        browser = page.Browser(box)
+        browser.get("/setup")
+        browser.post("/setup/start")
+        uuid = re.search(r'name="stick" value="([^"]+)"', browser.get("/setup/restore")).group(1)
+        browser.post("/setup/restore/look", stick=uuid)
+        box.wait(lambda: 'name="number"' in browser.get("/setup/restore"), BACKUP_SECONDS, "the backups on the stick")
+        browser.post("/setup/restore/begin", number="0")
+        box.wait(lambda: "Your box is back." in browser.get("/setup/restore"), BACKUP_SECONDS, "the restored box")
+        # The authority is that of before, too.
+        self.assert_mails(box)
+        self.assert_healthy(box)
+        self.assert_sound(box)
+        self.tell("a new card began with the backup on the stick, by the page: the same account, mails and authority")
 
     def owner(self, box):
         browser = page.Browser(box, self.context)

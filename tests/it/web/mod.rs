@@ -11,6 +11,7 @@ mod growth;
 mod mail;
 mod me;
 mod overview;
+mod recover;
 mod restart;
 mod sending;
 mod setup;

@@ -129,7 +129,7 @@ async fn start(dir: &Path, backend: &str, top: &str, clock: Clock) -> Daemon {
         resolver: Some(Resolver::zone("").unwrap()),
         outbound: Outbound::trusting("").unwrap(),
     };
-    let written = Written::of_text("t.toml", &text);
+    let written = Written::of_text("t.toml", &text).on_system(&dir.join("system"));
     Daemon::start(written, Some(world), clock, connect::handler)
         .await
         .unwrap()

@@ -16,7 +16,7 @@ use super::client::House;
 use crate::app;
 
 /// A system with one stick, BACKUP, and what has no label.
-fn plug(system: &Path) {
+pub(super) fn plug(system: &Path) {
     let place = system.join("sys/devices/usb1/1-1/block/sda");
     let links = ["dev/disk/by-label", "dev/disk/by-uuid", "sys/class/block"];
     for dir in links.map(|dir| system.join(dir)).iter().chain([&place]) {

@@ -44,8 +44,9 @@ password_encrypted = true
 """
 
 
-def imager(public_key, who):
+def imager(public_key, who=None):
     """`rpi-preseed.toml` as Imager writes it, with a command that must not run and a key that nobody knows."""
+    who = user() if who is None else who
     return f"""config_version = "1.1"
 [system]
 hostname = "{NAME}"
@@ -66,5 +67,5 @@ taste = "unknown"
 
 def write(card, key_path, who=None):
     public_key = key_path.with_suffix(".pub").read_text()
-    card.put("rpi-preseed.toml", imager(public_key, user() if who is None else who))
+    card.put("rpi-preseed.toml", imager(public_key, who))
     card.put("heimpost.toml", CONFIG)

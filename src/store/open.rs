@@ -18,7 +18,7 @@ use super::upkeep::{Core, Keeper};
 use super::volume::STREAMED;
 use super::volumes::Volumes;
 use super::writer::Writer;
-use super::{MessageReader, Options, Result, Store, Upkeep, level, migrate, waiting};
+use super::{Error, MessageReader, Options, Result, Store, Upkeep, level, migrate, waiting};
 use crate::clock::{Clock, Now, Wall};
 use crate::mail::ids::BlobId;
 
@@ -34,6 +34,7 @@ pub(super) struct Inner {
 
 impl Inner {
     fn open(media: Arc<dyn Media>, options: &Options) -> Result<Self> {
+        ensure_has_index(&*media)?;
         let index = Arc::new(Index::open(Arc::clone(&media), options)?);
         let volumes = Arc::new(Volumes::new(
             Arc::clone(&media),
@@ -85,6 +86,27 @@ impl Inner {
         }
         self.core.follow_level();
         result
+    }
+}
+
+/// Volumes without an index are what is left of a store: a repair of the file system has put the index away, or a restore
+/// was cut off. A new index would know nothing of them, and they would be removed as left over.
+fn ensure_has_index(media: &dyn Media) -> Result<()> {
+    let volumes = media.list("volumes/").map_err(Error::io)?;
+    if !volumes.iter().any(|name| name.ends_with(".redb")) {
+        return Ok(());
+    }
+    match media
+        .open_existing(INDEX)
+        .and_then(|index| index.is_empty())
+    {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::Fault(format!(
+            "{INDEX} is empty, but volumes hold mail"
+        ))),
+        Err(error) => Err(Error::Fault(format!(
+            "volumes hold mail, but {INDEX}: {error}"
+        ))),
     }
 }
 

@@ -65,6 +65,28 @@ fn rewritten_volume_keeps_what_is_alive() {
     }
 }
 
+#[test]
+fn without_its_index_no_volume_is_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &options(), now()).unwrap();
+    let bytes = noise(1, 200_000);
+    let id = file(&store, new_blob(&store, &bytes));
+    drop(store);
+    let (index, aside) = (dir.path().join("index.redb"), dir.path().join("aside"));
+    std::fs::rename(&index, &aside).unwrap();
+    let refused = || {
+        let error = Store::open(dir.path(), &options(), now()).unwrap_err();
+        assert!(error.to_string().contains("index.redb"), "{error}");
+    };
+    refused();
+    assert!(!index.exists());
+    std::fs::write(&index, "").unwrap();
+    refused();
+    std::fs::rename(&aside, &index).unwrap();
+    let store = Store::open(dir.path(), &options(), now()).unwrap();
+    assert_eq!(read_all(&store, id), bytes);
+}
+
 pub(super) fn inbox(store: &Store) -> MailboxId {
     inbox_of(store, "anna")
 }

@@ -4,6 +4,7 @@ Nothing is mounted, so no root is needed: mtools read and write the FAT partitio
 superblock are read as bytes. That works while a box runs, too, for looking.
 """
 
+import os
 import struct
 import subprocess
 import zlib
@@ -15,6 +16,7 @@ BOOT, SYSTEM_A, SYSTEM_B, DATA = range(4)
 SUPERBLOCK = 1024  # of ext4
 STATE_AT, STATE_BYTES = 1 << 20, 16384  # the boot state, twice
 TOOL_SECONDS = 120
+TOOLS = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 NONSENSE = b"\xa5" * (1 << 20)
 
 
@@ -74,6 +76,12 @@ class Card:
     def is_spoilt(self, number):
         """Whether it still begins so, that is: nobody has made it anew."""
         return self._read(self.partition(number)[0], len(NONSENSE)) == NONSENSE
+
+    def lose(self, number, directory):
+        """Takes a directory's name away, as a repair does that puts what it finds elsewhere."""
+        at = f"{self.path}?offset={self.partition(number)[0]}"
+        call = ["debugfs", "-w", "-R", f"unlink {directory}", at]
+        subprocess.run(call, check=True, capture_output=True, timeout=TOOL_SECONDS, env={**os.environ, "PATH": TOOLS})
 
     # The FAT partition. Names are relative to its root.
 

@@ -12,6 +12,15 @@ class Rescue(BoxCase):
     def test_the_data_partition_is_nonsense(self):
         box = self.new_box()
         box.card.spoil(DATA)
+        self.assert_tells(box)
+        self.assertTrue(box.card.is_spoilt(DATA), "somebody made the data partition anew")
+
+    def test_the_mail_is_not_where_it_was(self):
+        box = self.new_box()
+        box.card.lose(DATA, "/heimpost")
+        self.assert_tells(box)
+
+    def assert_tells(self, box):
         box.on()
         led = Led(pl061.Chip(box).samples())
         led.shows(6, BOOT_SECONDS, times=2)
@@ -21,5 +30,4 @@ class Rescue(BoxCase):
         self.assertIn("The card has a fault", text)
         for service in ("smtp", "submission"):
             self.assertEqual(banner(box.ports[service]), b"", service)
-        self.assertTrue(box.card.is_spoilt(DATA), "somebody made the data partition anew")
         self.tell("a page says what to do; mail stays with those who send it")

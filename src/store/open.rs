@@ -16,7 +16,7 @@ use super::tx::{Kind, Snapshot, Tx};
 use super::types::{Level, MessageRecord};
 use super::upkeep::{Core, Keeper};
 use super::volume::STREAMED;
-use super::volumes::Volumes;
+use super::volumes::{self, Volumes};
 use super::writer::Writer;
 use super::{Error, MessageReader, Options, Result, Store, Upkeep, level, migrate, waiting};
 use crate::clock::{Clock, Now, Wall};
@@ -92,8 +92,7 @@ impl Inner {
 /// Volumes without an index are what is left of a store: a repair of the file system has put the index away, or a restore
 /// was cut off. A new index would know nothing of them, and they would be removed as left over.
 fn ensure_has_index(media: &dyn Media) -> Result<()> {
-    let volumes = media.list("volumes/").map_err(Error::io)?;
-    if !volumes.iter().any(|name| name.ends_with(".redb")) {
+    if volumes::numbers(media)?.is_empty() {
         return Ok(());
     }
     match media

@@ -124,10 +124,7 @@ impl Volumes {
 
     /// Numbers of all volume files, ascending.
     pub(super) fn numbers(&self) -> Result<Vec<u32>> {
-        let names = self.media.list("volumes/").map_err(Error::io)?;
-        let mut numbers: Vec<u32> = names.iter().filter_map(|name| number(name)).collect();
-        numbers.sort_unstable();
-        Ok(numbers)
+        numbers(&*self.media)
     }
 
     /// The volume that new blobs go to.
@@ -237,6 +234,14 @@ impl Volumes {
             .remove(&volume::file_name(number))
             .map_err(Error::io)
     }
+}
+
+/// Numbers of all volume files there, ascending.
+pub(super) fn numbers(media: &dyn Media) -> Result<Vec<u32>> {
+    let names = media.list("volumes/").map_err(Error::io)?;
+    let mut numbers: Vec<u32> = names.iter().filter_map(|name| number(name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 fn number(name: &str) -> Option<u32> {

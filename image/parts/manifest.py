@@ -1,4 +1,4 @@
-"""Prints the manifest with which Raspberry Pi Imager offers the image: manifest.py IMAGE URL VERSION.
+"""Prints the manifest with which Raspberry Pi Imager offers the image: manifest.py IMAGE URL VERSION DATE.
 
 The packed image is beside IMAGE (.xz). `init_format` has Imager write its questions' answers to `rpi-preseed.toml` on the FAT
 partition, which the system reads at its first start.
@@ -6,9 +6,7 @@ partition, which the system reads at its first start.
 
 import hashlib
 import json
-import os
 import sys
-import time
 from pathlib import Path
 
 DEVICES = ["pi3-64bit", "pi4-64bit"]
@@ -19,14 +17,14 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def main(image, url, version):
+def main(image, url, version, released):
     packed = Path(image + ".xz")
     entry = {
         "name": f"Heimpost {version}",
         "description": "Mail server at home, for Raspberry Pi Zero 2 W, 3 and 4",
         "url": url,
         "icon": "",
-        "release_date": time.strftime("%Y-%m-%d", time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"]))),
+        "release_date": released,
         "extract_size": Path(image).stat().st_size,
         "extract_sha256": sha256(image),
         "image_download_size": packed.stat().st_size,

@@ -1,6 +1,7 @@
 """Mail for other hosts: by MX, by a smarthost, put off, refused, too late; to Postfix, Exim and a server that misbehaves."""
 
 import json
+import re
 import shutil
 import tempfile
 import time
@@ -144,14 +145,18 @@ class ByMx(unittest.TestCase):
                 other.wait("ben")
 
     def test_many_recipients(self):
-        """More than one transaction takes."""
+        """More than one transaction takes; each has it, and once."""
         with Postfix("else.test", settings="virtual_mailbox_maps = static:ben/\n") as other:
             with Names("else.test. MX 10 mx.else.test.", "mx.else.test. A 127.0.0.1") as names:
                 with self.box(names, other.port) as box:
                     anna = box.account("anna")
-                    submit(box, anna, *[f"u{n}@else.test" for n in range(150)])
-                    settled(box, 30)
-                    self.assertGreaterEqual(len(other.mails("ben")), 2)
+                    addresses = sorted(f"u{n}@else.test" for n in range(150))
+                    submit(box, anna, *addresses)
+                    mails = other.wait("ben", len(addresses), seconds=60)
+                    settled(box)
+                    self.assertEqual(sorted(mail["Delivered-To"] for mail in mails), addresses)
+                    transactions = {re.search(r"\bid (\w+)", mail.get_all("Received")[0]).group(1) for mail in mails}
+                    self.assertGreaterEqual(len(transactions), 2)
 
     def test_a_backlog_survives_a_kill(self):
         with Names("else.test. MX 10 mx.else.test.", "mx.else.test. !servfail") as names, Postfix("else.test") as other:

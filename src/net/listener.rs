@@ -39,6 +39,9 @@ const REFUSALS_MAX: usize = 16;
 /// Time for a refusal.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Time for a handshake under way when the services stop, so that its peer hears an answer or a goodbye.
+const LATE_HANDSHAKE: Duration = Duration::from_secs(2);
+
 /// A silent connection is probed after this, this often, so many times. NAT routers forget after some minutes.
 const KEEPALIVE_IDLE: Duration = Duration::from_mins(2);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -289,7 +292,7 @@ async fn serve_one(
     tracing::debug!("connected");
     let opened = tokio::select! {
         opened = begin(stream, service.tls, shared) => opened,
-        () = token.reached(Phase::Draining) => return,
+        () = too_late(&mut token) => return,
     };
     let (stream, tls) = match opened {
         Ok(opened) => opened,
@@ -309,6 +312,12 @@ async fn serve_one(
     let lasted = shared.clock.now().mono.since(begun);
     let (received, sent) = (traffic.received, traffic.sent);
     tracing::info!(seconds = lasted.as_secs(), received, sent, "ended: {ended}");
+}
+
+/// When services stop, and who had just connected should have begun by then.
+async fn too_late(token: &mut Token) {
+    token.reached(Phase::Draining).await;
+    sleep(LATE_HANDSHAKE).await;
 }
 
 async fn begin(

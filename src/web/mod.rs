@@ -4,12 +4,13 @@
 //! (`owner`), a person's own account (`person`) and mail (`mail`). `guard` is what every request passes, `visitor` says
 //! who asks, `form` what was sent, `session` who is logged in, `layout` and `parts` are what pages are put together
 //! from. What anyone may read has no address and no name in it. Connections come from `net`'s listener with its limits;
-//! each has a deadline as a whole, so that a slow client holds nothing. What is asked of the store is asked on a blocking
+//! each has a deadline as a whole (`connection`), so that a slow client holds nothing. What is asked of the store is asked on a blocking
 //! thread, few at a time, and a panic there is that request's alone.
 
 pub mod assets;
 pub mod change;
 mod clients;
+mod connection;
 mod devices;
 pub mod drawer;
 pub mod events;
@@ -39,7 +40,6 @@ pub mod words;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::Router;
@@ -50,14 +50,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::time::timeout;
 
 use crate::clock::Now;
 use crate::net::listener::Carry;
-use crate::net::shutdown::{Phase, Token};
 use crate::net::stream::Stream;
 use crate::space::{self, House};
 use crate::stick::Standing;
@@ -71,19 +66,6 @@ use visitor::Link;
 /// What a peer over the limits is told.
 pub const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 21\r\n\
      Connection: close\r\n\r\nToo many connections\n";
-
-/// Time for a request line with its header, and between two requests.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Longest life of a connection, whatever it does. Event streams and uploads live that long; browsers reconnect.
-const CONNECTION_LIFE_MAX: Duration = Duration::from_mins(10);
-
-/// Time for an answer under way when the daemon stops.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
-
-/// Bytes of a request line with its header, and their number of lines.
-const HEADER_BYTES_MAX: usize = 16 << 10;
-const HEADERS_MAX: usize = 64;
 
 /// Bytes of a form; pages that take files have limits of their own.
 const FORM_BYTES_MAX: usize = 256 << 10;
@@ -116,7 +98,7 @@ fn carry_to(router: Router, tls: fn(&Stream) -> bool) -> Carry {
             .clone()
             .layer(Extension(link))
             .layer(Extension(token.clone()));
-        Box::pin(serve(stream, router, token))
+        Box::pin(connection::serve(stream, router, token))
     })
 }
 
@@ -143,29 +125,6 @@ fn finish(router: Router<Web>, web: &Web) -> Router {
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn_with_state(web.clone(), guard::guard))
         .with_state(web.clone())
-}
-
-/// One connection, request after request, until it ends, its life is over or the daemon stops.
-async fn serve(stream: Stream, router: Router, mut token: Token) {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEADER_BYTES_MAX)
-        .max_headers(HEADERS_MAX);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = timeout(CONNECTION_LIFE_MAX, connection.as_mut()) => ended,
-        () = token.reached(Phase::Draining) => {
-            connection.as_mut().graceful_shutdown();
-            timeout(DRAIN_TIME, connection).await
-        }
-    };
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "http"),
-        Err(_) => tracing::debug!("http: out of time"),
-    }
 }
 
 /// 200 while the store answers and can write, else 503.

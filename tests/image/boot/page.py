@@ -48,15 +48,6 @@ class Browser:
     def get(self, path):
         return self._read(urllib.request.Request(self.root + path))
 
-    def get_if_there(self, path):
-        """Nothing while the services restart: who connects in the last moment before is cut off."""
-        try:
-            return self.get(path)
-        except urllib.error.HTTPError:
-            raise
-        except OSError:
-            return ""
-
     def post(self, path, **fields):
         data = urllib.parse.urlencode({"form": self.token, **fields}).encode()
         return self._read(urllib.request.Request(self.root + path, data=data))

@@ -171,7 +171,7 @@ class Life(BoxCase):
         browser.post("/setup/restore/look", stick=uuid)
         box.wait(lambda: 'name="number"' in browser.get("/setup/restore"), BACKUP_SECONDS, "the backups on the stick")
         browser.post("/setup/restore/begin", number="0")
-        box.wait(lambda: "Your box is back." in browser.get_if_there("/setup/restore"), BACKUP_SECONDS, "the restored box")
+        box.wait(lambda: "Your box is back." in browser.get("/setup/restore"), BACKUP_SECONDS, "the restored box")
         # The authority is that of before, too.
         self.assert_mails(box)
         self.assert_healthy(box)

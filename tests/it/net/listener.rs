@@ -1,14 +1,17 @@
 //! Real sockets on loopback, on ports that the system picks.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use heimpost::net::driver::{Deadlines, Shared};
 use heimpost::net::limits::{Limiter, Limits};
 use heimpost::net::listener::{self, Service, Sockets, Talk, TlsMode};
-use heimpost::net::shutdown::{Shutdown, Stopped};
+use heimpost::net::shutdown::{Phase, Shutdown, Stopped};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::toy::{self, Seen};
 
@@ -41,11 +44,16 @@ fn rig(limits: Limits) -> Rig {
 }
 
 fn rig_at(addresses: &[&str], limits: Limits) -> Rig {
+    rig_of(TlsMode::OnRequest, addresses, limits)
+}
+
+fn rig_of(tls: TlsMode, addresses: &[&str], limits: Limits) -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let shared = toy::shared(dir.path(), Deadlines::default());
     let sockets = Sockets::default();
     let named = |(at, address): (usize, &&str)| Service {
         name: NAMES[at],
+        tls,
         ..service(&[address.parse().unwrap()])
     };
     let services = addresses.iter().enumerate().map(named).collect();
@@ -123,6 +131,28 @@ async fn stopping_closes_the_port_and_ends_connections() {
     assert_eq!(stop.await.unwrap(), Stopped::Clean);
     drop(rig.sockets);
     assert!(TcpStream::connect(rig.address).await.is_err());
+}
+
+#[tokio::test]
+async fn who_just_connected_hears_a_goodbye_behind_tls() {
+    let rig = rig_of(TlsMode::Implicit, &[LOOPBACK], Limits::default());
+    let near = TcpStream::connect(rig.address).await.unwrap();
+    while rig.shared.counters.read().accepted == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut watcher = rig.shutdown.token();
+    let hour = Duration::from_hours(1);
+    let stop = tokio::spawn(rig.shutdown.stop(hour, std::future::pending()));
+    watcher.reached(Phase::Draining).await;
+    drop(watcher);
+    let connector = TlsConnector::from(Arc::new(toy::client(&rig.shared.tls)));
+    let name = ServerName::try_from("toy.example").unwrap();
+    let mut stream = connector.connect(name, near).await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    assert!(said.ends_with("stopping\n"), "{said}");
+    drop(stream);
+    assert_eq!(stop.await.unwrap(), Stopped::Clean);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod moving;
 mod owner;
 pub mod parts;
 pub mod person;
+mod plugged;
 pub mod problem;
 pub mod safe_html;
 pub mod session;

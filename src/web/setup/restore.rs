@@ -26,7 +26,8 @@ use crate::web::Web;
 use crate::web::form::{Nothing, Posted};
 use crate::web::guard::over_tls;
 use crate::web::layout::Frame;
-use crate::web::parts::{Tone, notice};
+use crate::web::parts::{Tone, deed, notice};
+use crate::web::plugged;
 use crate::web::problem::Problem;
 use crate::web::state::Sources;
 use crate::web::visitor::Visitor;
@@ -124,31 +125,18 @@ fn choose_stick(frame: &Frame, web: &Web, trouble: Option<&Trouble>) -> Markup {
         section.card {
             h2 { (frame.t("Welcher Stick?", "Which stick?")) }
             @if plugged.is_empty() {
-                p.soft { (frame.t("Gerade steckt kein Stick an der Box.", "No stick is plugged into the box now.")) }
-                p { a.button href=(PATH) { (frame.t("Noch einmal nachsehen", "Look again")) } }
+                (plugged::none(frame, PATH, "button"))
             } @else {
-                ul.plain { @for stick in &plugged { li { (plugged_in(frame, stick)) } } }
+                (plugged::list(frame, &plugged, |stick| look_deed(frame, stick)))
             }
         }
         p { a.button.quiet href=(Step::Language.path()) { (frame.t("Zurück zum Einrichten", "Back to setup")) } }
     }
 }
 
-fn plugged_in(frame: &Frame, stick: &Stick) -> Markup {
-    let label = stick.label.as_deref();
-    html! {
-        div.spread {
-            span {
-                strong { (label.unwrap_or_else(|| frame.t("ohne Namen", "without a name"))) }
-                " " span.soft { (frame.lang.amount(stick.bytes)) " · " (stick.uuid) }
-            }
-            form method="post" action=(LOOK_PATH) {
-                (frame.token())
-                input type="hidden" name="stick" value=(stick.uuid);
-                button { (frame.t("Hier nachsehen", "Look on this one")) }
-            }
-        }
-    }
+fn look_deed(frame: &Frame, stick: &Stick) -> Markup {
+    let word = frame.t("Hier nachsehen", "Look on this one");
+    deed(frame, LOOK_PATH, &[("stick", &stick.uuid)], word, "")
 }
 
 fn looking(frame: &Frame) -> Markup {

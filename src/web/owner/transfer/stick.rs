@@ -22,6 +22,7 @@ use crate::web::form::{Nothing, Posted};
 use crate::web::layout::Frame;
 use crate::web::owner::settings::change;
 use crate::web::parts::{Field, Tone, deed, notice};
+use crate::web::plugged;
 use crate::web::problem::Problem;
 use crate::web::state::Sources;
 use crate::web::visitor::Owner;
@@ -231,30 +232,20 @@ fn unused(frame: &Frame, facts: &Facts) -> Markup {
         @if facts.locked[0] {
             (locked(frame))
         } @else if facts.plugged.is_empty() {
-            p.soft { (frame.t("Gerade steckt kein Stick an der Box.", "No stick is plugged into the box now.")) }
-            p { a.button.second href="/box/transfer" { (frame.t("Noch einmal nachsehen", "Look again")) } }
+            (plugged::none(frame, "/box/transfer", "button second"))
         } @else {
-            ul.plain {
-                @for stick in &facts.plugged { li { (offer(frame, facts, stick)) } }
-            }
+            (plugged::list(frame, &facts.plugged, |stick| use_deed(frame, facts, stick)))
         }
     }
 }
 
-fn offer(frame: &Frame, facts: &Facts, stick: &Stick) -> Markup {
+fn use_deed(frame: &Frame, facts: &Facts, stick: &Stick) -> Markup {
     let is_same = |other: &&Stick| other.label == stick.label;
     let is_alone = facts.plugged.iter().filter(is_same).count() == 1;
-    let label = stick.label.as_deref();
-    let name = label.filter(|_| is_alone).unwrap_or(&stick.uuid);
-    html! {
-        div.spread {
-            span {
-                strong { (label.unwrap_or_else(|| frame.t("ohne Namen", "without a name"))) }
-                " " span.soft { (frame.lang.amount(stick.bytes)) " · " (stick.uuid) }
-            }
-            (deed(frame, USE_PATH, &[("name", name)], frame.t("Diesen Stick benutzen", "Use this stick"), ""))
-        }
-    }
+    let label = stick.label.as_deref().filter(|_| is_alone);
+    let name = label.unwrap_or(&stick.uuid);
+    let word = frame.t("Diesen Stick benutzen", "Use this stick");
+    deed(frame, USE_PATH, &[("name", name)], word, "")
 }
 
 #[derive(Debug, Deserialize)]

@@ -25,6 +25,9 @@ PASSWORD = "correct horse battery"
 
 
 class Box:
+    # What the daemon is started by, if not by itself.
+    starter = ()
+
     def __init__(self, extra_config="", env=None):
         self.home = Path(tempfile.mkdtemp(prefix="heimpost-peer-"))
         self.data = self.home / "data"
@@ -53,7 +56,7 @@ class Box:
                 shutil.rmtree(self.home, ignore_errors=True)
 
     def start(self):
-        arguments = [BINARY, "--config", str(self.config), "--data", str(self.data), "serve"]
+        arguments = [*self.starter, BINARY, "--config", str(self.config), "--data", str(self.data), "serve"]
         self.process = subprocess.Popen(
             arguments, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, env=self.env
         )

@@ -62,7 +62,32 @@ fn copy(
     for row in &rows {
         allowance.take(Stored::load(tx, row.serial)?.bytes)?;
     }
-    let flags = translate(&source, &mut target, &rows)?;
+    let copied = file(tx, &source, &mut target, &rows, Reference::Another, now)?;
+    if !rows.is_empty() {
+        target.close(tx)?;
+    }
+    Ok(copied)
+}
+
+/// Where a filed row's reference to its blob comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reference {
+    /// It is one more.
+    Another,
+    /// It is that of the row it was filed from, which goes.
+    Inherited,
+}
+
+/// Files the messages in the target, which stays open.
+fn file(
+    tx: &mut Tx<'_>,
+    source: &Ledger,
+    target: &mut Ledger,
+    rows: &[MessageRow],
+    reference: Reference,
+    now: Now,
+) -> Result<Copied> {
+    let flags = translate(source, target, rows)?;
     let mut copied = Copied {
         uid_validity: target.row.uid_validity,
         pairs: Vec::new(),
@@ -74,11 +99,12 @@ fn copy(
     for (row, flags) in rows.iter().zip(flags) {
         let mut record = Stored::load(tx, row.serial)?;
         record.saved = now.stamp();
-        blob::add_reference(tx, record.blob)?;
+        if reference == Reference::Another {
+            blob::add_reference(tx, record.blob)?;
+        }
         let filed = target.add(tx, record, flags, modseq)?;
         copied.pairs.push((row.uid, filed.uid));
     }
-    target.close(tx)?;
     Ok(copied)
 }
 
@@ -99,21 +125,9 @@ pub(super) fn move_rows(
 ) -> Result<Copied> {
     refuse_too_many(rows)?;
     let (source, mut target) = open_pair(tx, from, to)?;
-    let flags = translate(&source, &mut target, rows)?;
-    let mut copied = Copied {
-        uid_validity: target.row.uid_validity,
-        pairs: Vec::new(),
-    };
+    let copied = file(tx, &source, &mut target, rows, Reference::Inherited, now)?;
     if rows.is_empty() {
         return Ok(copied);
-    }
-    let modseq = target.next_modseq()?;
-    for (row, flags) in rows.iter().zip(flags) {
-        let mut record = Stored::load(tx, row.serial)?;
-        record.saved = now.stamp();
-        // The old record's reference to the blob becomes the new one's.
-        let filed = target.add(tx, record, flags, modseq)?;
-        copied.pairs.push((row.uid, filed.uid));
     }
     // For a moment the account has these messages twice.
     target.close_midway(tx)?;

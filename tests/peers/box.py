@@ -19,8 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("HEIMPOST_BIN", str(ROOT / "target/release/heimpost"))
 SERVICES = ["smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "web", "web_tls"]
-START_SECONDS = 30
-STOP_SECONDS = 20
+# Limits are for a slow and busy machine; a wait ends when what it waits for is there.
+START_SECONDS = 120
+STOP_SECONDS = 120
+COMMAND_SECONDS = 600
 PASSWORD = "correct horse battery"
 
 
@@ -37,7 +39,7 @@ class Box:
             'hostname = "mail.example.org"\ndomains = ["example.org"]\n' + f"{extra_config}\n[listen]\n{listeners}"
         )
         self.env = dict(os.environ, **(env or {}))
-        self.process = None
+        self.process = self.reader = None
         self.log = []
 
     def __enter__(self):
@@ -61,7 +63,8 @@ class Box:
             arguments, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, env=self.env
         )
         ready = queue.Queue()
-        threading.Thread(target=self._read_log, args=(self.process, ready), daemon=True).start()
+        self.reader = threading.Thread(target=self._read_log, args=(self.process, ready), daemon=True)
+        self.reader.start()
         line = ready.get(timeout=START_SECONDS)
         assert line, "the daemon did not become ready:\n" + "".join(self.log)
         found = re.findall(r"(\w+) 127\.0\.0\.1:(\d+)", line)
@@ -79,20 +82,25 @@ class Box:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(timeout=STOP_SECONDS)
-        self.process = None
+        self._ended()
         assert status == 0, f"exit status {status}:\n" + "".join(self.log[-50:])
 
     def kill(self):
         """As if the plug was pulled from the daemon (not from the kernel)."""
         self.process.kill()
         self.process.wait()
+        self._ended()
+
+    def _ended(self):
+        """From now on `log` has all that it said."""
+        self.reader.join(STOP_SECONDS)
         self.process = None
 
     def restart(self):
         self.stop()
         self.start()
 
-    def run(self, *arguments, stdin="", check=True, timeout=120):
+    def run(self, *arguments, stdin="", check=True, timeout=COMMAND_SECONDS):
         command = [BINARY, "--config", str(self.config), "--data", str(self.data), *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
         if check:
@@ -122,7 +130,7 @@ class Box:
         return self
 
 
-def tool(name, *arguments, stdin="", check=True, env=None, cwd=None, timeout=120):
+def tool(name, *arguments, stdin="", check=True, env=None, cwd=None, timeout=COMMAND_SECONDS):
     """Runs another's client."""
     full = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
     done = subprocess.run(
@@ -133,7 +141,7 @@ def tool(name, *arguments, stdin="", check=True, env=None, cwd=None, timeout=120
     return done
 
 
-def until(condition, seconds=10, what="condition"):
+def until(condition, seconds=120, what="condition"):
     """Waits for a condition of another process, looking often."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -21,16 +21,17 @@ class Names:
             self.add(line)
 
     def add(self, line):
+        """A record ends the trouble of its name, at no moment of which the name is unknown."""
         name, rest = line.split(None, 1)
         if rest.startswith("!"):
             self.trouble[name.lower()] = rest[1:]
         else:
             kind, data = rest.split(None, 1)
             self.records += RR.fromZone(f"{name} {TTL} IN {kind} {data}")
+            self.trouble.pop(name.lower(), None)
 
     def remove(self, name):
         self.records = [record for record in self.records if str(record.rname).lower() != name.lower()]
-        self.trouble.pop(name.lower(), None)
 
     def resolve(self, request, _handler):
         reply = request.reply()

@@ -4,7 +4,9 @@ Both take mail for one domain into Maildirs, offer TLS by a certificate of a tes
 logins. They are started by root, as their makers ask for, and drop what they can.
 """
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import smtplib
@@ -20,10 +22,19 @@ from box import until
 NOBODY = 65534
 
 
+GIVEN = set()
+
+
 def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    """One that nobody has, and that the system gives to nobody meanwhile: it is below those that the system picks."""
+    first_picked = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(max(first_picked // 2, 1024), first_picked)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((address, port))
+            if port not in GIVEN:
+                GIVEN.add(port)
+                return port
 
 
 class Authority:
@@ -77,7 +88,7 @@ class Server:
 
     def __enter__(self):
         self.start()
-        until(self._answers, seconds=60, what=f"{type(self).__name__} answering")
+        until(self._answers, what=f"{type(self).__name__} answering")
         return self
 
     def __exit__(self, *_):
@@ -104,12 +115,16 @@ class Server:
         new = self.mail / user / "new"
         return [path.read_bytes() for path in sorted(new.iterdir())] if new.is_dir() else []
 
-    def wait(self, user, count=1, seconds=20):
+    def wait(self, user, count=1, seconds=120):
         return until(
             lambda: (found := self.mails(user)) and len(found) >= count and found,
             seconds=seconds,
             what=f"{count} mail(s) for {user}@{self.domain}",
         )
+
+    def logs(self, words):
+        """Waits until its log has them: it is written by a process of its own, later than what it tells of happens."""
+        until(lambda: words in self.log_text(), what=f"{words!r} in the log of {type(self).__name__}")
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -216,7 +231,15 @@ class Postfix(Server):
     def stop(self):
         master = int((self.home / "queue" / "pid" / "master.pid").read_text())
         os.kill(master, signal.SIGTERM)
-        until(lambda: not Path(f"/proc/{master}").exists(), what="the end of Postfix")
+        until(lambda: not self._runs(master), what="the end of Postfix")
+
+    @staticmethod
+    def _runs(process):
+        """Where nobody reaps what others leave, a process stays as a zombie."""
+        try:
+            return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
 
     def reload(self, settings):
         self._configure((self.conf / "main.cf").read_text() + textwrap.dedent(settings))
@@ -299,5 +322,5 @@ class Exim(Server):
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=120)
         self.process.stderr.close()

@@ -26,7 +26,7 @@ CARD_BYTES = 96 << 20
 CONFIG = "[auth]\nplaintext_without_tls = true\n[storage]\nreserve = '8M'\n[submission]\nsent_copy = false\n"
 REFUSALS = 20
 NEARLY_FULL_BYTES = 4 << 20
-FLOWS_AGAIN_SECONDS = 20
+FLOWS_AGAIN_SECONDS = 120
 SIZES = [3_000, 40_000, 700, 200_000, 9_000, 1_500_000, 2_000, 65_000]
 
 
@@ -175,7 +175,10 @@ class Full(unittest.TestCase):
         until(lambda: self.send(self.smtp(), self.anna), FLOWS_AGAIN_SECONDS, "mail being taken again")
         client = self.imap()
         until(lambda: self.append(client), FLOWS_AGAIN_SECONDS, "an append being taken again")
-        return time.monotonic() - began
+        seconds = time.monotonic() - began
+        # Nothing is left that upkeep could win back in the midst of what comes next.
+        self.box.run("room")
+        return seconds
 
     def test_filled_by_mail(self):
         for number in range(ROUNDS):

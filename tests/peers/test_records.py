@@ -44,7 +44,7 @@ class Keys(unittest.TestCase):
                 def sent(count):
                     text = message("Signed", body=body, sender=anna, to="ben@else.test")
                     submit(box, anna, "ben@else.test", text=text)
-                    until(lambda: len(other.taken) == count, seconds=30, what="the mail outside")
+                    until(lambda: len(other.taken) == count, what="the mail outside")
                     return other.taken[-1].replace(b"\r\n..", b"\r\n.")
 
                 first = sent(1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from box import BINARY, Box
 
-SECONDS = 20
+SECONDS = 120
 NOBODY = 65534
 
 

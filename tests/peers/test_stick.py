@@ -8,9 +8,10 @@ import struct
 import subprocess
 import threading
 import unittest
+import uuid
 from pathlib import Path
 
-from box import BINARY, ROOT, Box, message, until
+from box import BINARY, COMMAND_SECONDS, ROOT, Box, message, until
 
 from test_python import imap
 
@@ -50,7 +51,7 @@ class Backup(unittest.TestCase):
         if os.geteuid():
             self.skipTest("mounting needs root")
         # A name that no other disk of this machine has.
-        self.label = f"HP{os.getpid()}"
+        self.label = f"HP{uuid.uuid4().hex[:12]}"
         self.box = self.enterContext(Box(f'[backup]\nstick = "{self.label}"'))
         self.anna = self.box.account("anna")
         self.mounted = self.box.home / "mounted"
@@ -77,7 +78,7 @@ class Backup(unittest.TestCase):
             HEIMPOST_DATA=str(self.box.data),
             HEIMPOST_STICK_MOUNT=str(self.mounted),
         )
-        done = subprocess.run(["sh", HELPER, deed], env=env, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(["sh", HELPER, deed], env=env, capture_output=True, text=True, timeout=COMMAND_SECONDS)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertFalse(os.path.ismount(self.mounted))
         return done.stdout + done.stderr
@@ -146,7 +147,7 @@ class Backup(unittest.TestCase):
 
     def pull_while_writing(self):
         """Takes the stick away from its file system once the second backup writes a volume."""
-        until(lambda: list(self.mounted.glob("heimpost-backup/*/volume-*-2.redb")), 60, "the backup")
+        until(lambda: list(self.mounted.glob("heimpost-backup/*/volume-*-2.redb")), what="the backup")
         top = os.open(self.mounted, os.O_RDONLY)
         try:
             fcntl.ioctl(top, EXT4_IOC_SHUTDOWN, struct.pack("I", SHUTDOWN_AS_IT_IS))

@@ -22,12 +22,13 @@ class Sending(unittest.TestCase):
                     self.assertIn("Thunderbird", mail["User-Agent"])
                     self.assertIn("Es klappt.", mail.get_content())
                     settled(box)
-                    until(lambda: inbox(box, anna, "Sent"), what="the copy in Sent")
-                    (copy,) = inbox(box, anna, "Sent")
+                    # Thunderbird's own copy takes the place of the server's.
+                    (copy,) = until(lambda: self.without_trace(inbox(box, anna, "Sent")), what="its own copy in Sent")
                     self.assertIn(mail["Message-ID"], copy)
-                    # Thunderbird's own copy has taken the place of the server's.
-                    self.assertNotIn("Received:", copy)
                     box.check()
+
+    def without_trace(self, copies):
+        return copies and not any("Received:" in copy for copy in copies) and copies
 
 
 if __name__ == "__main__":

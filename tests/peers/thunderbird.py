@@ -9,6 +9,11 @@ import tempfile
 from pathlib import Path
 
 from box import until
+from others import free_port
+
+# How long a script may take there, and any answer: longer than a script.
+SCRIPT_SECONDS = 120
+ANSWER_SECONDS = 180
 
 PREFERENCES = {
     "mail.provider.suppress_dialog_on_startup": True,
@@ -19,6 +24,11 @@ PREFERENCES = {
     "mail.accounthub.enabled": False,
     "app.update.enabled": False,
 }
+
+# Whether the main window is there.
+IS_UP = """
+return Services.wm.getMostRecentWindow("mail:3pane")?.document.readyState === "complete";
+"""
 
 # The text of the window in which one message is shown.
 SHOWN = """
@@ -132,9 +142,7 @@ class Thunderbird:
         self.home = Path(tempfile.mkdtemp(prefix="heimpost-thunderbird-"))
         profile = self.home / "profile"
         profile.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         preferences = PREFERENCES | {"marionette.port": self.port} | (preferences or {})
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items()]
         (profile / "user.js").write_text("".join(lines))
@@ -145,7 +153,7 @@ class Thunderbird:
         env = dict(os.environ, HOME=str(self.home), MOZ_DISABLE_CONTENT_SANDBOX="1", LC_ALL="C.UTF-8")
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(self.command, env=env, start_new_session=True, **quiet)
-        self.stream = until(self._connect, seconds=60, what="Thunderbird listening")
+        self.stream = until(self._connect, what="Thunderbird listening")
         self._read()
         self._ask("WebDriver:NewSession", {})
         self._ask("Marionette:SetContext", {"value": "chrome"})
@@ -159,14 +167,16 @@ class Thunderbird:
 
     def _connect(self):
         try:
-            return socket.create_connection(("127.0.0.1", self.port), timeout=30).makefile("rwb")
+            return socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS).makefile("rwb")
         except OSError:
             return None
 
     def _read(self):
         digits = b""
         while not digits.endswith(b":"):
-            digits += self.stream.read(1)
+            byte = self.stream.read(1)
+            assert byte, "Thunderbird has gone"
+            digits += byte
         return json.loads(self.stream.read(int(digits[:-1])))
 
     def _ask(self, command, parameters):
@@ -181,32 +191,43 @@ class Thunderbird:
     def run(self, script, *arguments):
         return self._ask("WebDriver:ExecuteScript", {"script": script, "args": arguments})["value"]
 
+    def _wait_for_window(self):
+        """The main window, which may come after the first answers."""
+        until(lambda: self.run(IS_UP), what="Thunderbird's window")
+
     def account(self, box, address, password):
+        self._wait_for_window()
         lines = Path(box.ca).read_text().splitlines()
         authority = "".join(line for line in lines if "CERTIFICATE" not in line)
         self.run(ACCOUNT, address, password, box.ports["imaps"], box.ports["submissions"], authority)
 
     def find_account(self, address, password, authority):
         """Makes the account of whoever types this and trusts this authority (PEM); what was found."""
+        self._wait_for_window()
         self.run(TRUST, "".join(line for line in authority.splitlines() if "CERTIFICATE" not in line))
-        self._ask("WebDriver:SetTimeouts", {"script": 60_000})
+        self._ask("WebDriver:SetTimeouts", {"script": SCRIPT_SECONDS * 1000})
         found = self._ask("WebDriver:ExecuteAsyncScript", {"script": FIND, "args": [address, password]})["value"]
         assert "failed" not in found, found["failed"]
         return found
 
     def send(self, to, subject, body):
-        self._ask("WebDriver:SetTimeouts", {"script": 60_000})
+        self._ask("WebDriver:SetTimeouts", {"script": SCRIPT_SECONDS * 1000})
         self._ask("WebDriver:ExecuteAsyncScript", {"script": SEND, "args": [to, subject, body]})
 
     def read(self, subject):
         """The text of the message in INBOX with that subject, once it is there."""
-        self._ask("WebDriver:SetTimeouts", {"script": 30_000})
+        self._ask("WebDriver:SetTimeouts", {"script": SCRIPT_SECONDS * 1000})
 
         def found():
             return self._ask("WebDriver:ExecuteAsyncScript", {"script": READ, "args": [subject]})["value"]
 
-        return until(found, seconds=60, what=f"{subject!r} in Thunderbird")
+        return until(found, seconds=ANSWER_SECONDS, what=f"{subject!r} in Thunderbird")
 
-    def shown(self, text):
-        """The title and the text of the message's window, once `text` is in it."""
-        return until(lambda: text in (shown := self.run(SHOWN)) and shown, seconds=40, what=f"{text!r} in Thunderbird")
+    def shows(self, subject, *texts):
+        """Waits until the message's window has this subject as its title, and in its text all of these."""
+
+        def shown():
+            title, _, text = self.run(SHOWN).partition("\n")
+            return subject in title and all(part in text for part in texts)
+
+        until(shown, what=f"{subject!r} and {texts} in Thunderbird")

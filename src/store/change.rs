@@ -5,6 +5,7 @@
 //! loses single changes and gets [`Heard::Lagged`] instead, which means: look at everything.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::mail::ids::{AccountId, MailboxId};
@@ -70,19 +71,29 @@ impl Ear {
 
 /// The bus itself. Only the store's writer broadcasts on it, after each commit.
 #[derive(Debug, Default)]
-pub(super) struct Bus(Mutex<BTreeMap<AccountId, Vec<Weak<Ear>>>>);
+pub(super) struct Bus {
+    ears: Mutex<BTreeMap<AccountId, Vec<Weak<Ear>>>>,
+    /// Broadcasts so far, counted before anybody is told.
+    count: AtomicU64,
+}
 
 impl Bus {
     pub(super) fn subscribe(&self, account: AccountId, wake: Wake) -> Subscription {
         let heard = Mutex::new(VecDeque::new());
         let ear = Arc::new(Ear { heard, wake });
-        let mut ears = lock(&self.0);
+        let mut ears = lock(&self.ears);
         ears.entry(account).or_default().push(Arc::downgrade(&ear));
         Subscription(ear)
     }
 
+    /// Broadcasts so far.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::SeqCst)
+    }
+
     pub(super) fn broadcast(&self, account: AccountId, change: Change) {
-        let mut ears = lock(&self.0);
+        self.count.fetch_add(1, Ordering::SeqCst);
+        let mut ears = lock(&self.ears);
         let Some(listening) = ears.get_mut(&account) else {
             return;
         };
@@ -94,7 +105,7 @@ impl Bus {
 
     /// Tells the subscribers of every account.
     pub(super) fn broadcast_to_all(&self, change: Change) {
-        let accounts: Vec<AccountId> = lock(&self.0).keys().copied().collect();
+        let accounts: Vec<AccountId> = lock(&self.ears).keys().copied().collect();
         for account in accounts {
             self.broadcast(account, change);
         }

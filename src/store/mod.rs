@@ -209,4 +209,10 @@ impl Store {
     pub fn subscribe(&self, account: AccountId, wake: Wake) -> Subscription {
         self.0.index.bus.subscribe(account, wake)
     }
+
+    /// Changes of all accounts that were told since the store was opened: who subscribes and finds as many as before
+    /// has missed none.
+    pub fn changes(&self) -> u64 {
+        self.0.index.bus.count()
+    }
 }

@@ -2,12 +2,14 @@
 //!
 //! The page is fetched again then. Changes are told at most once per [`PAUSE`], however many there are. A stream ends
 //! with its session, with its account and when the daemon drains; a session has [`STREAMS_PER_SESSION_MAX`] of them.
-//! A browser that comes back after a break hears at once that something may have changed.
+//! A browser hears at once that something may have changed when it comes back after a break, and when its page says that
+//! it has seen fewer changes than there are by now.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,12 +17,13 @@ use std::time::Duration;
 use axum::Extension;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_core::Stream;
+use serde::Deserialize;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
@@ -56,16 +59,34 @@ pub(super) fn routes() -> Router<Web> {
         .route("/mail/events", get(of_mail))
 }
 
+/// What the page says that opens a stream.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Since {
+    /// [`Web::changes`] before the page was made.
+    seen: Option<u64>,
+}
+
+impl Since {
+    /// Whether the page may be behind. Asked by a stream that listens already.
+    fn is_behind(self, web: &Web, headers: &HeaderMap) -> bool {
+        let came_back = headers.contains_key("last-event-id");
+        came_back || self.seen.is_some_and(|seen| seen != web.changes())
+    }
+}
+
 /// For the owner: LED, levels, queue, and whatever the mail log has.
 async fn of_the_box(
     State(web): State<Web>,
     owner: Owner,
     Extension(life): Extension<Token>,
+    Query(since): Query<Since>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let listener = web.hub.listen(&owner.session, &Hears::House)?;
-    let who = Who(Realm::Box, owner.session);
-    Ok(stream(web, listener, who, life, &headers))
+    if since.is_behind(&web, &headers) {
+        listener.bell.notify_one();
+    }
+    Ok(stream(web, listener, Who(Realm::Box, owner.session), life))
 }
 
 /// For a person: mailboxes, flags and room of the own account.
@@ -73,13 +94,17 @@ async fn of_mail(
     State(web): State<Web>,
     person: Person,
     Extension(life): Extension<Token>,
+    Query(since): Query<Since>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let account = person.account.id;
     let hears = |wake| web.sources.store.subscribe(account, wake);
     let listener = web.hub.listen(&person.session, &Hears::Account(&hears))?;
+    if since.is_behind(&web, &headers) {
+        listener.bell.notify_one();
+    }
     let who = Who(Realm::Mail, person.session);
-    Ok(stream(web, listener, who, life, &headers))
+    Ok(stream(web, listener, who, life))
 }
 
 /// Who listens, and where from it is known that something has changed. Clones are the same one.
@@ -92,6 +117,8 @@ struct Inner {
     bells: Mutex<Vec<Weak<Notify>>>,
     /// Number of streams by session.
     streams: Mutex<BTreeMap<[u8; 32], usize>>,
+    /// How often the bells were rung, counted before that.
+    rung: AtomicU64,
 }
 
 /// What a stream is about.
@@ -110,6 +137,11 @@ impl Hub {
         sources.store.on_event(wake.clone());
         sources.panel.on_change(wake);
         hub
+    }
+
+    /// How often the house was told of.
+    pub(super) fn changes(&self) -> u64 {
+        self.0.rung.load(Ordering::SeqCst)
     }
 
     /// Tells all who hear of the house, at once.
@@ -165,6 +197,7 @@ impl Hub {
 
 impl Inner {
     fn ring(&self) {
+        self.rung.fetch_add(1, Ordering::SeqCst);
         lock(&self.bells).retain(|bell| {
             let bell = bell.upgrade();
             bell.inspect(|bell| bell.notify_one()).is_some()
@@ -211,11 +244,7 @@ impl Who {
     }
 }
 
-fn stream(web: Web, listener: Listener, who: Who, life: Token, headers: &HeaderMap) -> Response {
-    let came_back = headers.contains_key("last-event-id");
-    if came_back {
-        listener.bell.notify_one();
-    }
+fn stream(web: Web, listener: Listener, who: Who, life: Token) -> Response {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(tell(web, listener, who, life, sender));
     let headers = [(CONTENT_TYPE, "text/event-stream")];

@@ -81,9 +81,10 @@ pub(super) async fn guard(State(web): State<Web>, mut request: Request, next: Ne
         )
             .into_response();
     }
-    let Some((visitor, fresh_form)) = visitor(&request, link, host, settings) else {
+    let Some((mut visitor, fresh_form)) = visitor(&request, link, host, settings) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    visitor.changes = web.changes();
     request.extensions_mut().insert(visitor.clone());
     let response = next.run(request).await;
     dress(response, &visitor, fresh_form)
@@ -113,6 +114,7 @@ fn visitor(
         host,
         path: path.to_owned(),
         form,
+        changes: 0,
     };
     Some((visitor, held.is_none()))
 }

@@ -90,7 +90,8 @@ pub struct Frame {
     active: Option<Tab>,
     logout: Option<&'static str>,
     who: Option<String>,
-    events: Option<&'static str>,
+    changes: u64,
+    events: Option<String>,
     width: Option<&'static str>,
 }
 
@@ -105,6 +106,7 @@ impl Frame {
             active: None,
             logout: None,
             who: None,
+            changes: visitor.changes,
             events: None,
             width: None,
         }
@@ -139,11 +141,11 @@ impl Frame {
         }
     }
 
-    /// Live: this event stream says when the page has changed.
+    /// Live: this event stream says when the page has changed, also if that was before the stream began.
     #[must_use]
     pub fn live(self, events: &'static str) -> Self {
         Self {
-            events: Some(events),
+            events: Some(format!("{events}?seen={}", self.changes)),
             ..self
         }
     }
@@ -200,7 +202,7 @@ impl Frame {
                     link rel="stylesheet" href=(Asset::Style.path());
                     script src=(Asset::Script.path()) defer {}
                 }
-                body data-events=[self.events] {
+                body data-events=[&self.events] {
                     a.skip href="#main" { (self.t("Zum Inhalt", "Skip to content")) }
                     (self.header())
                     main #main class=[self.width] tabindex="-1" {

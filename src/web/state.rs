@@ -169,6 +169,12 @@ impl Web {
         }
     }
 
+    /// Grows with every change that a live page may hear of.
+    pub(super) fn changes(&self) -> u64 {
+        let store = self.sources.store.changes();
+        store.wrapping_add(self.hub.changes())
+    }
+
     /// The time.
     pub(super) fn now(&self) -> Now {
         self.sources.clock.now()

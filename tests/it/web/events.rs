@@ -93,6 +93,25 @@ async fn who_comes_back_hears_at_once_that_something_may_have_changed() {
 }
 
 #[tokio::test]
+async fn who_listens_late_hears_of_what_came_after_the_page() {
+    let house = House::furnished().await;
+    for (mut browser, page) in [
+        (house.person("bob@heimpost.local").await, "/mail"),
+        (house.owner().await, "/box"),
+    ] {
+        let shown = browser.get(page).await.expect(200).text();
+        let path = shown.split("data-events=\"").nth(1).unwrap();
+        let path = path.split('"').next().unwrap();
+        send(&house, "bob@heimpost.local").await;
+        let mut events = Events::open(&house, &browser, path, "").await;
+        events.until("event: changed").await;
+        events = Events::open(&house, &browser, path.split('?').next().unwrap(), "").await;
+        events.until("retry: 3000").await;
+    }
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn strangers_hear_nothing_and_streams_end_with_the_session_and_the_daemon() {
     let house = House::furnished().await;
     for path in ["/mail/events", "/box/events"] {

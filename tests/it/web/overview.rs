@@ -49,7 +49,7 @@ async fn a_box_that_is_well_says_so_and_offers_nothing_to_press() {
     ] {
         assert!(page.has(words), "{words}: {}", page.text());
     }
-    assert!(page.has("class=\"led on\"") && page.has("data-events=\"/box/events\""));
+    assert!(page.has("class=\"led on\"") && page.has("data-events=\"/box/events?seen="));
     let text = page.text();
     let state = text.split("id=\"state\"").nth(1).unwrap();
     let state = state.split("</section>").next().unwrap();

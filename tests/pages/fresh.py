@@ -1,9 +1,9 @@
 """A box as it comes out of its packet: nothing is set but where it listens."""
 
 import json
-import socket
 
 from box import SERVICES, Box
+from others import free_port
 
 
 PORTS = dict(zip(SERVICES, [25, 587, 465, 143, 993, 110, 995, 80, 443], strict=True))
@@ -19,11 +19,7 @@ class FreshBox(Box):
 
     def __init__(self, top="", env=None, places=None):
         super().__init__(env=env)
-        # Ports that stay the same when the services restart; free ones, as the system says.
-        probes = [socket.create_server(("127.0.0.1", 0)) for _ in SERVICES]
-        ports = [probe.getsockname()[1] for probe in probes]
-        for probe in probes:
-            probe.close()
-        places = {name: [f"127.0.0.1:{port}"] for name, port in zip(SERVICES, ports)} | (places or {})
+        # Ports that stay the same when the services restart.
+        places = {name: [f"127.0.0.1:{free_port()}"] for name in SERVICES} | (places or {})
         listeners = "".join(f"{name} = {json.dumps(place)}\n" for name, place in places.items())
         self.config.write_text(f"{top}\n[receive]\nverify = false\n[listen]\n{listeners}")

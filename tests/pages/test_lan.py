@@ -4,7 +4,7 @@ import http.client
 import socket
 import threading
 import unittest
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from browser import Browser
@@ -58,7 +58,7 @@ class Lan(unittest.TestCase):
             page.check("[name=mode][value=lan]")
             person.press("Weiter")
             person.press("Weiter")
-            page.wait_for_selector("[name=name]", timeout=30_000)
+            page.wait_for_selector("[name=name]")
             page.fill("[name=name]", "anna")
             page.fill("[name=password]", OWN)
             person.press("Mit diesem Passwort weiter")
@@ -100,7 +100,7 @@ class Lan(unittest.TestCase):
             self.assertTrue(urlsplit(person.page.url).path in ("/setup", "/login"), person.page.url)
 
     def test_a_password_sent_in_plain_opens_nothing(self):
-        asked = http.client.HTTPConnection(BOX, 80, timeout=10)
+        asked = http.client.HTTPConnection(BOX, 80, timeout=120)
         body = f"address={ANNA}&password={OWN}".replace(" ", "+")
         headers = {"Host": "heimpost.local", "Content-Type": "application/x-www-form-urlencoded"}
         asked.request("POST", "/login", body, headers)
@@ -126,7 +126,8 @@ class Lan(unittest.TestCase):
                     self.assertEqual(person.context.cookies(), [])
 
     def test_a_page_of_somebody_else_does_nothing(self):
-        server = HTTPServer((ELSEWHERE, 80), Attacker)
+        # Browsers open connections ahead of what they ask for.
+        server = ThreadingHTTPServer((ELSEWHERE, 80), Attacker)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)

@@ -71,7 +71,7 @@ class Manage(unittest.TestCase):
             owner.page.get_by_text("ben@else.test").first.wait_for()
             owner.look("queue")
             # While an attempt is under way, its end decides.
-            until(lambda: '"under_way"' not in self.queue(), seconds=60, what="the end of the attempt")
+            until(lambda: '"under_way"' not in self.queue(), what="the end of the attempt")
             owner.go("/box/sending")
             owner.page.locator("input[name=pick]").first.check()
             owner.page.get_by_role("button", name="Hold", exact=True).first.click()

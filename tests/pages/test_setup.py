@@ -59,7 +59,7 @@ class WithProvider(unittest.TestCase):
         page.fill("[name=domain]", "example.org")
         person.look("wizard-name")
         person.press("Weiter")
-        page.wait_for_selector("[name=name]", timeout=30_000)
+        page.wait_for_selector("[name=name]")
         page.fill("[name=name]", "anna")
         page.fill("[name=password]", OWN)
         person.press("Mit diesem Passwort weiter")
@@ -92,7 +92,7 @@ class WithProvider(unittest.TestCase):
         page.fill("[name=password]", password)
         person.press("Speichern und weiter")
         # The page waits by itself while the services restart.
-        page.get_by_role("button", name="Probemail senden").wait_for(timeout=30_000)
+        page.get_by_role("button", name="Probemail senden").wait_for()
 
     def send(self, person, count):
         """What is written leaves by the provider."""
@@ -106,7 +106,7 @@ class WithProvider(unittest.TestCase):
         self.assertEqual(subjects, ["Über den Anbieter"] * count)
         # The test mail took the same way.
         self.assertEqual(len(self.provider.wait("anna", count)), count)
-        self.assertIn("sasl_username=anna.muster@gmx.net", self.provider.log_text())
+        self.provider.logs("sasl_username=anna.muster@gmx.net")
 
 
 if __name__ == "__main__":

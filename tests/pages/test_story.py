@@ -52,7 +52,7 @@ class Story(unittest.TestCase):
         person.press("Weiter")
         person.look("setup-name")
         person.press("Weiter")
-        page.wait_for_selector("[name=name]", timeout=30_000)
+        page.wait_for_selector("[name=name]")
         page.fill("[name=name]", "anna")
         page.fill("[name=password]", "Vier bunte Pferde")
         person.look("setup-account")

@@ -25,7 +25,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITES = ["trixie", "trixie-backports"]
 MODULES = ["virtio_mmio", "virtio_net", "gpio_sim"]
 COMPONENTS = "main non-free-firmware"
-APT_SECONDS = 300
+APT_SECONDS = 900
 LISTS_SERVE_SECONDS = 3600
 
 APT_CONF = """Dir "{home}";
@@ -41,6 +41,7 @@ APT::Architecture "arm64";
 APT::Architectures {{"arm64";}};
 APT::Sandbox::User "root";
 Acquire::Languages "none";
+Acquire::Retries "5";
 """
 
 

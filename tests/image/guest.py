@@ -21,8 +21,8 @@ HERE = Path(__file__).resolve().parent
 LIBRARIES = Path("/usr/aarch64-linux-gnu/lib")
 AGENT_PORT = 9000
 MEMORY_MIB = 640
-BOOT_SECONDS = 180
-COMMAND_SECONDS = 90
+BOOT_SECONDS = 900
+COMMAND_SECONDS = 600
 
 
 def ram_disk(kernel, busybox, binaries):

@@ -5,7 +5,7 @@ the button at its power key.
 """
 
 import pl061
-from board import ANNA, BoardCase, Led
+from board import ANNA, START_SECONDS, BoardCase, Led
 
 QUOTA = 2 << 20
 
@@ -18,7 +18,7 @@ class OlderKernel(BoardCase):
         chip = pl061.Chip(self.guest)
         self.led = Led(chip.samples())
         since = self.start()
-        self.guest.wait_for("LED on line 5 of 9030000.pl061 through linux-embedded-hal.*button.*gpiocdev", 30, since)
+        self.guest.wait_for("LED on line 5 of 9030000.pl061 through linux-embedded-hal.*button.*gpiocdev", START_SECONDS, since)
         # Without an account the LED tells that the box can be set up.
         self.add_account(ANNA, QUOTA)
         self.led.shows("steady")

@@ -7,8 +7,8 @@ import gpio_sim
 from board import ANNA, BoardCase, Led
 
 LABEL = "pinctrl-bcm2711"
-WARN_SECONDS = 30
-BACK_SECONDS = 120
+WARN_SECONDS = 600
+BACK_SECONDS = 600
 MAILS = 3
 
 

@@ -20,9 +20,9 @@ from guest import until
 FIRMWARE = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 PORTS = {"ssh": 22, "smtp": 25, "web": 80, "webs": 443, "submissions": 465, "submission": 587, "imaps": 993, "pop3s": 995}
 MEMORY_MIB = 512  # as a Pi Zero 2 W has
-BOOT_SECONDS = 600
-COMMAND_SECONDS = 180
-MAIL_SECONDS = 120
+BOOT_SECONDS = 1800
+COMMAND_SECONDS = 600
+MAIL_SECONDS = 600
 CONSOLE_LINES = 60  # shown of a box where something failed
 
 

@@ -22,7 +22,7 @@ CARD_GIGABYTES = 8
 JOURNAL_LINES = 60
 MAILS = ["first", "second", "third"]
 NEARLY_FULL = 50_000  # bytes, of which these mails take between 80 and 95 %
-PATTERN_SECONDS = 120
+PATTERN_SECONDS = 600
 MEMORY_USED_MIB_MAX = 120
 
 

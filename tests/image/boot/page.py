@@ -14,6 +14,8 @@ from preseed import ACCOUNT, PASSWORD
 
 
 HOST = "heimpost.local"
+# How often a page is asked for that is never quick enough.
+LOOKS_MAX = 20
 
 
 def authority(box):
@@ -63,17 +65,26 @@ class Browser:
         self.get("/box/login")
         return self.post("/box/login", address=ACCOUNT, password=PASSWORD)
 
-    def seconds(self, paths):
-        """How long the box takes for each page, the second time and over a connection that is there."""
+    def seconds(self, paths, enough):
+        """How long the box takes for each page over a connection that is there, not counting the first time: the least of
+        as many looks as it takes where a busy machine holds them up.
+        """
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=COMMAND_SECONDS, context=self.context)
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.jar)
-        took = {}
-        for path in [*paths, *paths]:
+
+        def look(path):
             began = time.monotonic()
             connection.request("GET", path, headers={"Host": HOST, "Cookie": cookies})
             answer = connection.getresponse()
             answer.read()
-            took[path] = time.monotonic() - began
             assert answer.status == 200, f"{path}: {answer.status}"
+            return time.monotonic() - began
+
+        for path in paths:
+            look(path)
+        took = {path: look(path) for path in paths}
+        for path in paths * LOOKS_MAX:
+            if took[path] >= enough:
+                took[path] = min(took[path], look(path))
         connection.close()
         return took

@@ -20,7 +20,7 @@ from case import BoxCase
 
 CARD_GIGABYTES = 4  # a power of two, which QEMU's controller asks for
 OPTIONS = "systemd.watchdog_sec=0 systemd.show_status=1"
-STARTED_SECONDS = 1800
+STARTED_SECONDS = 3600
 HANDED_OVER = "U-Boot has loaded the kernel"
 MARKS = [
     ("U-Boot speaks", "^Core:"),

@@ -13,7 +13,7 @@ import page
 import post
 from case import BoxCase
 from card import DATA
-from box import BOOT_SECONDS, MAIL_SECONDS
+from box import BOOT_SECONDS, COMMAND_SECONDS, MAIL_SECONDS
 
 ROUNDS = int(os.environ.get("HEIMPOST_PLUG_ROUNDS", "5"))
 SEED = int(os.environ.get("HEIMPOST_PLUG_SEED", "6"))
@@ -109,8 +109,9 @@ class Plug(BoxCase):
             box.card.path.unlink()
 
     def assert_first_boot_done(self, box, before):
-        self.assertGreater(box.card.filesystem_bytes(DATA), before)
-        self.assertIsNone(box.card.get("rpi-preseed.toml"))
+        # What the box has written comes to the card a little later.
+        box.wait(lambda: box.card.filesystem_bytes(DATA) > before, COMMAND_SECONDS, "a larger file system")
+        box.wait(lambda: box.card.get("rpi-preseed.toml") is None, COMMAND_SECONDS, "the preseed's end")
         post.send(box, "after")
         with post.Imap(box, post.trusting(page.authority(box))) as session:
             self.assertEqual([name for name, _, _ in session.mails()], ["after"])

@@ -5,6 +5,7 @@
 const said = document.getElementById("said");
 let source = null;
 let pending = false;
+let again = false;
 
 function say(text) {
   if (said) said.textContent = text;
@@ -19,8 +20,19 @@ function isBusy(element) {
 
 async function refresh() {
   // While a form is on its way, the page it came from may be gone already.
-  if (pending || document.querySelector("form[data-sent]")) return;
+  if (document.querySelector("form[data-sent]")) return;
+  // What happens while a page is on its way may not be in it.
+  again = true;
+  if (pending) return;
   pending = true;
+  while (again) {
+    again = false;
+    await fetchAnew();
+  }
+  pending = false;
+}
+
+async function fetchAnew() {
   try {
     const response = await fetch(location.href, { headers: { "X-Live": "1" }, credentials: "same-origin" });
     if (!response.ok || response.redirected) return;
@@ -33,8 +45,6 @@ async function refresh() {
     }
   } catch {
     // The stream reconnects by itself and tells again.
-  } finally {
-    pending = false;
   }
 }
 

@@ -16,7 +16,7 @@ use heimpost::config::{self, Settings};
 use heimpost::net::shutdown::Stopped;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(2);
 const ANNA: &str = "anna@heimpost.local";
 
 /// A daemon without ports.

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::app::{address_of, command, settings, stop};
 
 /// Far more than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 const PASSWORD: &str = "correct horse";
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::backend::sim::Board;
 use crate::press::{Level, Press};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_mins(2);
 
 fn start(board: &Board) -> (Panel, Receiver<Event>) {
     let (sender, events) = channel();

@@ -38,7 +38,7 @@ const LINES_KEPT_MAX: usize = 5;
 const LINE_BYTES_MAX: u64 = 1000;
 
 /// How long the last words of a program may take that has ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The lines kept.
 type Kept = Arc<Mutex<Vec<String>>>;

@@ -29,7 +29,7 @@ use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::timeout;
 
 /// Far more than anything takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What is sent unless a test says otherwise.
 pub(super) const MESSAGE: &str =

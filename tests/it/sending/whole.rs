@@ -24,7 +24,7 @@ use super::smarthosts::smarthost;
 use crate::app::{address_of, command, settings, stop};
 
 /// Far more than anything takes, the making of keys included.
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 const PASSWORD: &str = "correct horse";
 

@@ -50,7 +50,7 @@ use crate::net::toy::client_trusting;
 const UNKNOWN_HOST: &str = "This box does not answer to that name. Use its own name or address.\n";
 
 /// Far more than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 struct Rig {
     app: App,

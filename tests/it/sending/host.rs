@@ -5,6 +5,7 @@
 //! does the handshake, `NOTLS` one that the client breaks off, `CUT` closes, `GO` waits until the test lets it go on. Then the rest of what the client says is
 //! taken until it closes or says QUIT.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +14,17 @@ use heimpost::net::tls::Tls;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet, yield_now};
+
+/// A port that is free at one address may be another test's at this one; it is waited for.
+async fn bind(address: &str) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => yield_now().await,
+            bound => return bound.unwrap(),
+        }
+    }
+}
 
 /// A host. Its scripts must all have been played when it ends.
 pub(crate) struct Host {
@@ -30,7 +41,7 @@ impl Host {
     }
 
     pub(crate) async fn with_tls(address: &str, scripts: &[&str], tls: Option<Arc<Tls>>) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = bind(address).await;
         let address = listener.local_addr().unwrap();
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let leave = Arc::new(Semaphore::new(0));

@@ -11,6 +11,7 @@ use heimpost::net::Counters;
 use heimpost::net::ca::Subject;
 use heimpost::net::tls::{Certificate, Tls};
 use heimpost::store::spool::NewSpool;
+use tokio::net::TcpSocket;
 
 use super::host::Host;
 use super::house::{House, MESSAGE, Plan, mail, notify_all, of_stranger};
@@ -107,8 +108,12 @@ async fn the_next_host_is_tried() {
 
 #[tokio::test]
 async fn a_host_that_refuses_connections_is_passed_over() {
-    let second = Host::at("127.0.0.2:0", &[&take(HELLO)]).await;
-    let house = House::new(Plan::new(TWO, second.address.port()));
+    // Bound by this test, at which nobody listens.
+    let first = TcpSocket::new_v4().unwrap();
+    first.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = first.local_addr().unwrap().port();
+    let second = Host::at(&format!("127.0.0.2:{port}"), &[&take(HELLO)]).await;
+    let house = House::new(Plan::new(TWO, port));
     house.send(mail(&["ben@far.test"])).await;
     house.until_empty().await;
     house.stop().await;

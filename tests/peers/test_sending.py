@@ -268,8 +268,7 @@ class BySmarthost(unittest.TestCase):
         )
         other.start()
         self.addCleanup(other.__exit__)
-        box = Box("")
-        password = box.home / "password"
+        password = other.home / "password"
         password.write_text("geheim\n")
         with Names("mx.provider.test. A 127.0.0.1", "provider.test. MX 10 mx.provider.test.") as names:
             config = names.config + (

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How long a clock that no time server has confirmed is waited for; from then on it is taken as it is.
 pub const CONFIRMED_WITHIN: Duration = Duration::from_mins(10);
 
+/// How long it may take without anybody having to know.
+pub const CONFIRMED_SOON: Duration = Duration::from_mins(2);
+
 /// There while systemd's time service runs.
 const TIME_SERVICE: &str = "/run/systemd/timesync";
 
@@ -78,6 +81,18 @@ enum Service {
     Asking,
     /// The clock is right.
     Confirmed,
+}
+
+/// How far the wall clock can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not been set.
+    Unset,
+    /// No time server has been reached since the machine started. A board without a battery goes on then from where it
+    /// was switched off, or from the day its system was made, so the time looks like one.
+    Unconfirmed,
+    /// A time server has confirmed it, or something else than systemd's time service keeps it.
+    Right,
 }
 
 /// Reads the system's clocks, or a test's hand-driven ones.
@@ -170,12 +185,33 @@ impl Clock {
     /// Whether the wall clock is as right as it will get: confirmed by a time server, kept by something else than
     /// systemd's time service, or not confirmed for [`CONFIRMED_WITHIN`]. It may not be set even so.
     pub fn is_settled(&self) -> bool {
-        let service = match &self.0 {
+        is_settled(self.service(), self.now().mono)
+    }
+
+    /// How far the wall clock can be relied on.
+    pub fn standing(&self) -> Standing {
+        match (self.now().wall, self.service()) {
+            (None, _) => Standing::Unset,
+            (Some(_), Service::Asking) => Standing::Unconfirmed,
+            (Some(_), Service::None | Service::Confirmed) => Standing::Right,
+        }
+    }
+
+    /// Whether somebody should know: it is not set, or not confirmed after [`CONFIRMED_SOON`].
+    pub fn is_in_trouble(&self) -> bool {
+        match self.standing() {
+            Standing::Unset => true,
+            Standing::Unconfirmed => self.now().mono.0 >= CONFIRMED_SOON,
+            Standing::Right => false,
+        }
+    }
+
+    fn service(&self) -> Service {
+        match &self.0 {
             Source::System { .. } => service_in(Path::new(TIME_SERVICE)),
             Source::Virtual(time) if time.is_confirmed.load(Ordering::SeqCst) => Service::Confirmed,
             Source::Virtual(_) => Service::Asking,
-        };
-        is_settled(service, self.now().mono)
+        }
     }
 
     /// The wall time for what an old clock does harm to, such as asking for certificates and checking those of others.
@@ -246,6 +282,20 @@ mod tests {
         let clock = Clock::unconfirmed_at(Wall(1_800_000_000));
         clock.confirm();
         assert_eq!(clock.trusted(), Some(Wall(1_800_000_000)));
+    }
+
+    #[test]
+    fn trouble_is_a_clock_that_nobody_confirms_for_long() {
+        let clock = Clock::unconfirmed_at(Wall(1_800_000_000));
+        assert_eq!(clock.standing(), Standing::Unconfirmed);
+        assert!(!clock.is_in_trouble());
+        clock.advance(CONFIRMED_SOON);
+        assert!(clock.is_in_trouble());
+        clock.advance(CONFIRMED_WITHIN);
+        assert!(clock.is_in_trouble(), "it is relied on, but may be wrong");
+        clock.confirm();
+        assert_eq!(clock.standing(), Standing::Right);
+        assert!(!clock.is_in_trouble());
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub const SETUP_FOR: Duration = Duration::from_mins(10);
 pub enum Trouble {
     /// There is no good backup that is new enough.
     Backup,
-    /// The clock is not set: certificates cannot be judged, and nothing is deleted by age.
+    /// The clock is not set, or no time server confirms it: certificates cannot be judged.
     Clock,
     /// The certificate has expired or will soon, or a new one cannot be used.
     Certificate,
@@ -41,7 +41,7 @@ impl Trouble {
     fn in_words(self) -> &'static str {
         match self {
             Self::Backup => "the last good backup on the USB stick is too old",
-            Self::Clock => "the clock is not set",
+            Self::Clock => "no time server has set the clock",
             Self::Certificate => "the certificate runs out, or the new one cannot be used",
             Self::Delivery => "mail to others does not get out; `heimpost status` says why",
             Self::Dns => "mail to others does not get out: the name servers (DNS) do not answer",

@@ -168,7 +168,7 @@ impl Follower {
     }
 
     fn trouble(&self, now: Now) -> Option<Trouble> {
-        if now.wall.is_none() {
+        if self.clock.is_in_trouble() {
             return Some(Trouble::Clock);
         }
         self.tls.is_in_trouble(now).then_some(Trouble::Certificate)

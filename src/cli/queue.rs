@@ -23,6 +23,9 @@ const PAGE: usize = 100;
 /// Most characters of a subject that are shown.
 const SUBJECT_CHARS_MAX: usize = 70;
 
+/// What sending waits for after the box was switched on.
+pub(super) const A_TIME_SERVER: &str = "a time server to set the clock, ten minutes at most";
+
 /// Which mails are meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,11 +169,13 @@ fn lines(listed: &Listed, subject: Option<&str>, context: &Context) -> Vec<Strin
     let bytes = bytes_in_words(mail.bytes);
     let sender = sender(&mail.new.sender);
     let mut lines = vec![format!("{}: <{sender}>, {bytes}, \"{subject}\"", mail.id)];
+    let awaits_clock = !context.clock.is_settled();
     let until = listed.until.map(|until| date(until, context));
     let until = until.map_or_else(String::new, |until| format!(", until {until}"));
     let recipients = mail.new.recipients.iter().zip(&mail.states);
     for ((new, state), now) in recipients.zip(&listed.recipients) {
         let turn = match now.turn {
+            Turn::In(_) if awaits_clock => format!("waits for {A_TIME_SERVER}{until}"),
             Turn::In(wait) if wait.is_zero() => format!("is due{until}"),
             Turn::In(wait) => format!("next try in {}{until}", span(wait)),
             Turn::Now => "is being tried".to_owned(),

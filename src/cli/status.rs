@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::certificate::Shown;
 use super::operation::Format;
 use super::output::{bytes_in_words, table};
-use super::queue::{said, span};
+use super::queue::{A_TIME_SERVER, said, span};
 use super::{Context, Output, Result};
-use crate::clock::Now;
+use crate::clock::{Now, Standing as ClockStanding};
 use crate::mail::address::ReversePath;
 use crate::queue::desk::{Diagnosis, Figures};
 use crate::space::words::{self, Whose};
@@ -37,6 +37,7 @@ struct Facts {
     /// The stick for backups, if one is named.
     stick: Option<Standing>,
     now: Now,
+    clock: ClockStanding,
 }
 
 pub(super) fn status(format: Format, context: &Context, output: &mut dyn Output) -> Result<()> {
@@ -66,7 +67,7 @@ impl Facts {
         let oldest = queue.oldest.and_then(|(_, id)| desk.mail(id).ok());
         Ok(Self {
             queue,
-            queue_trouble: oldest.as_ref().and_then(last_words),
+            queue_trouble: oldest.as_ref().and_then(|mail| waits_for(mail, context)),
             hostname: context.settings.hostname.as_str().to_owned(),
             data: context.settings.data.display().to_string(),
             certificate: Shown::gather(&context.settings, context.clock.now()),
@@ -77,6 +78,7 @@ impl Facts {
             waiting,
             stick,
             now: context.clock.now(),
+            clock: context.clock.standing(),
         })
     }
 
@@ -102,6 +104,7 @@ impl Facts {
             "free_bytes": self.space.free,
             "reserve_bytes": self.space.reserve,
             "takes_mail": self.takes_mail(),
+            "clock": clock_name(self.clock),
             "faults": self.health.faults,
             "last_fault": self.health.last_fault,
             "storage": self.storage_json(),
@@ -227,6 +230,7 @@ impl Facts {
             ("queue", self.queue_in_words()),
             ("backup", self.stick_in_words()),
             ("takes mail", takes_mail.to_owned()),
+            ("clock", clock_in_words(self.clock).to_owned()),
             ("store faults", faults),
         ];
         let rows = rows.into_iter();
@@ -245,6 +249,31 @@ impl Facts {
                 .map(|(account, state, _)| state_row(account.address.to_string(), state)),
         );
         rows
+    }
+}
+
+fn clock_name(clock: ClockStanding) -> &'static str {
+    match clock {
+        ClockStanding::Unset => "unset",
+        ClockStanding::Unconfirmed => "unconfirmed",
+        ClockStanding::Right => "right",
+    }
+}
+
+fn clock_in_words(clock: ClockStanding) -> &'static str {
+    match clock {
+        ClockStanding::Unset => "not set",
+        ClockStanding::Unconfirmed => "no time server has set it since power-on",
+        ClockStanding::Right => "set",
+    }
+}
+
+/// Why a mail that still waits does so.
+fn waits_for(mail: &SpoolMail, context: &Context) -> Option<String> {
+    if context.clock.is_settled() {
+        last_words(mail)
+    } else {
+        Some(format!("waits for {A_TIME_SERVER}"))
     }
 }
 

@@ -58,13 +58,23 @@ impl House {
     pub(crate) async fn on(
         dir: tempfile::TempDir,
         settings: Settings,
+        world: (&str, &str),
+    ) -> Self {
+        Self::at(Clock::system(), dir, settings, world).await
+    }
+
+    /// As [`House::on`], with that clock.
+    pub(crate) async fn at(
+        clock: Clock,
+        dir: tempfile::TempDir,
+        settings: Settings,
         (zone, authorities): (&str, &str),
     ) -> Self {
         let world = World {
             resolver: Some(Resolver::zone(zone).unwrap()),
             outbound: Outbound::trusting(authorities).unwrap(),
         };
-        let app = App::start_in(world, &settings, Clock::system(), connect::handler);
+        let app = App::start_in(world, &settings, clock, connect::handler);
         Self {
             app: app.await.unwrap(),
             settings,

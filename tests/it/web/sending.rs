@@ -1,7 +1,8 @@
 //! `/box/sending`: what waits, what the owner does about it, and the way that mail takes.
 
 use heimpost::cli::connect::store_options;
-use heimpost::clock::Clock;
+use heimpost::cli::operation::{Format, Operation};
+use heimpost::clock::{CONFIRMED_SOON, Clock, Wall};
 use heimpost::config::Settings;
 use heimpost::config::stored::{SETTING, Stored};
 use heimpost::store::Store;
@@ -59,6 +60,39 @@ async fn an_empty_queue_is_calm() {
         .await
         .expect(200);
     assert!(page.has("Alles ist hinausgegangen.") && !page.has("<b>"));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_the_clock_says_so() {
+    const WAITS: &str = "It waits until a time server has set the box's clock";
+    const TROUBLE: &str = "No time server has set the clock yet.";
+    let dir = tempfile::tempdir().unwrap();
+    let settings = app::settings(&dir.path().join("data"));
+    add(&settings, ANNA).await;
+    spool(&settings, 1).await;
+    let clock = Clock::unconfirmed_at(Wall(1_800_000_000));
+    let world = ("far.test MX servfail\n", "");
+    let house = House::at(clock.clone(), dir, settings, world).await;
+    let mut owner = house.owner().await;
+    let page = owner.get("/box/sending").await.expect(200);
+    assert!(page.has(WAITS), "{}", page.text());
+    assert!(page.has("once the clock is set"));
+    let listed = app::command(&house.settings, Operation::QueueList(Format::Table)).await;
+    let listed = listed.join("\n");
+    assert!(listed.contains("waits for a time server"), "{listed}");
+    let status = app::command(&house.settings, Operation::Status(Format::Json)).await;
+    assert!(
+        status[0].contains("\"clock\":\"unconfirmed\""),
+        "{status:?}"
+    );
+    assert!(!owner.get("/box").await.expect(200).has(TROUBLE));
+
+    clock.advance(CONFIRMED_SOON);
+    assert!(owner.get("/box").await.expect(200).has(TROUBLE));
+    clock.confirm();
+    assert!(!owner.get("/box").await.expect(200).has(TROUBLE));
+    assert!(!owner.get("/box/sending").await.expect(200).has(WAITS));
     house.stop().await;
 }
 

@@ -127,9 +127,10 @@ fn meaning(condition: Condition, lang: Lang) -> &'static str {
             "Die letzte gute Sicherung auf dem USB-Stick ist zu alt",
             "The last good backup on the USB stick is too old",
         ),
-        Condition::Trouble(Trouble::Clock) => {
-            ("Die Uhr ist nicht gestellt", "The clock is not set")
-        }
+        Condition::Trouble(Trouble::Clock) => (
+            "Kein Zeitserver hat die Uhr gestellt",
+            "No time server has set the clock",
+        ),
         Condition::Trouble(Trouble::Certificate) => (
             "Das Zertifikat läuft ab, oder das neue ist unbrauchbar",
             "The certificate runs out, or the new one cannot be used",

@@ -99,9 +99,10 @@ fn meaning(condition: Condition, lang: Lang) -> &'static str {
             "Die letzte gute Sicherung auf dem USB-Stick ist zu alt.",
             "The last good backup on the USB stick is too old.",
         ),
-        Condition::Trouble(Trouble::Clock) => {
-            lang.t("Die Uhr ist nicht gestellt.", "The clock is not set.")
-        }
+        Condition::Trouble(Trouble::Clock) => lang.t(
+            "Kein Zeitserver hat die Uhr gestellt.",
+            "No time server has set the clock.",
+        ),
         Condition::Trouble(Trouble::Certificate) => lang.t(
             "Mit dem Zertifikat stimmt etwas nicht.",
             "Something is wrong with the certificate.",

@@ -142,12 +142,12 @@ fn sending(lang: Lang, glance: &Glance) -> Option<Warning> {
 }
 
 fn clock(lang: Lang, glance: &Glance) -> Option<Warning> {
-    glance.now.wall.is_none().then(|| Warning {
+    glance.clock_trouble.then(|| Warning {
         tone: Tone::Warn,
         text: lang
             .t(
-                "Die Uhr ist noch nicht gestellt. Das geschieht von selbst, sobald die Box im Internet ist.",
-                "The clock is not set yet. That happens by itself once the box is on the internet.",
+                "Kein Zeitserver hat bisher die Uhr gestellt. Das geschieht von selbst, sobald die Box im Internet ist.",
+                "No time server has set the clock yet. That happens by itself once the box is on the internet.",
             )
             .to_owned(),
         path: "/box/device",

@@ -55,6 +55,8 @@ pub(super) struct Waiting {
     from: u64,
     next: Option<u64>,
     now: Option<Wall>,
+    /// Nothing is sent before a time server has confirmed the clock.
+    awaits_clock: bool,
 }
 
 impl Waiting {
@@ -73,6 +75,7 @@ impl Waiting {
             from,
             next: next.map(|one| one.mail.id.0),
             now: now.wall,
+            awaits_clock: !sources.clock.is_settled(),
         })
     }
 
@@ -138,11 +141,12 @@ impl Waiting {
                     br; span.soft { (t("von", "from")) " " (sender) ", " (frame.lang.amount(mail.bytes)) }
                     br; span.soft { (t("seit", "since")) " " (self.since(frame.lang, settings, mail.spooled)) }
                 }
-                td data-label=(t("Warum", "Why")) { (reasons(frame, listed)) }
+                td data-label=(t("Warum", "Why")) { (reasons(frame, listed, self.awaits_clock)) }
                 td data-label=(t("Nächster Versuch", "Next try")) {
                     @if is_held { (badge(Tone::Warn, t("angehalten", "held"))) }
                     @else {
-                        (next_try(frame, listed))
+                        @if self.awaits_clock { (t("sobald die Uhr gestellt ist", "once the clock is set")) }
+                        @else { (next_try(frame, listed)) }
                         @if let Some(until) = listed.until {
                             br; span.soft { (t("bis", "until")) " " (frame.lang.moment(until, &settings.time_zone)) }
                         }
@@ -188,14 +192,15 @@ fn summary(frame: &Frame, figures: &Figures) -> Markup {
 }
 
 /// Why, for the first recipients who still wait.
-fn reasons(frame: &Frame, listed: &Listed) -> Markup {
+fn reasons(frame: &Frame, listed: &Listed, awaits_clock: bool) -> Markup {
     let open: Vec<_> = open_recipients(listed).collect();
     let more = open.len().saturating_sub(RECIPIENTS_SHOWN);
     html! {
         @for (new, state, now) in open.iter().take(RECIPIENTS_SHOWN) {
             p {
                 (frame.t("An", "To")) " " strong { (new.address) } ": "
-                (why(now.turn, &now.destination, state.last.as_ref(), frame.lang))
+                @if awaits_clock && now.turn != Turn::Held { (awaits(frame)) }
+                @else { (why(now.turn, &now.destination, state.last.as_ref(), frame.lang)) }
             }
             @if let Some(last) = &state.last {
                 details {
@@ -210,6 +215,13 @@ fn reasons(frame: &Frame, listed: &Listed) -> Markup {
         }
         @if more > 0 { p.soft { (frame.t("und", "and")) " " (more) " " (frame.t("weitere Empfänger", "more recipients")) } }
     }
+}
+
+fn awaits(frame: &Frame) -> &'static str {
+    frame.t(
+        "Sie wartet, bis ein Zeitserver die Uhr der Box gestellt hat; höchstens zehn Minuten.",
+        "It waits until a time server has set the box's clock; ten minutes at most.",
+    )
 }
 
 fn open_recipients(

@@ -27,6 +27,8 @@ CONSOLE_LINES = 60  # shown of a box where something failed
 
 
 class Box:
+    host = "127.0.0.1"  # where it is reached
+
     def __init__(self, card, home, key, board="virt", disks=()):
         self.card, self.home, self.key, self.board = card, Path(home), key, board
         self.disks, self.process, self.boots = list(disks), None, 0
@@ -38,15 +40,18 @@ class Box:
         """Plugs it in, and waits for nothing."""
         assert self.process is None
         self.boots += 1
-        rules = "".join(f",hostfwd=tcp:127.0.0.1:0-:{port}" for port in PORTS.values())
         common = ["-display", "none", "-qmp", f"unix:{self.home}/qmp,server=on,wait=off"]
-        network = ["-netdev", f"user,id=n0,restrict=on{rules}"]
-        command = ["qemu-system-aarch64", *self._machine(), *common, *network]
+        command = ["qemu-system-aarch64", *self._machine(), *common, "-netdev", f"{self._network()},id=n0"]
         self.log = (self.home / "qemu").open("ab")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.began = time.monotonic()
         self._qmp = Qmp(self.home / "qmp", self.process)
-        self.ports = self._forwarded()
+        self.ports = self._reached()
+
+    def _network(self):
+        """What is at the other end of its cable; its ports are told by `_reached` then."""
+        rules = "".join(f",hostfwd=tcp:127.0.0.1:0-:{port}" for port in PORTS.values())
+        return f"user,restrict=on{rules}"
 
     def _machine(self):
         serial = ["-serial", f"file:{self.console}-{self.boots}"]
@@ -97,7 +102,7 @@ class Box:
         self.log.close()
         self.process = None
 
-    def _forwarded(self):
+    def _reached(self):
         rows = re.findall(r"HOST_FORWARD\]\s+\S+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+(\d+)", self.monitor("info usernet"))
         outside = {int(inside): int(outside) for outside, inside in rows}
         return {name: outside[port] for name, port in PORTS.items()}
@@ -128,13 +133,13 @@ class Box:
 
     def wait_serving(self, seconds=BOOT_SECONDS):
         """Waits for mail to be taken; gives the seconds since the plug."""
-        self.wait(lambda: banner(self.ports["smtp"]), seconds, "SMTP's greeting")
+        self.wait(lambda: banner(self.ports["smtp"], host=self.host), seconds, "SMTP's greeting")
         return time.monotonic() - self.began
 
     def wait_settled(self, seconds=BOOT_SECONDS):
         """Waits until the system has started all that it means to; gives systemd's word for how it went."""
         self.wait_serving(seconds)
-        self.wait(lambda: banner(self.ports["ssh"], b"SSH-"), seconds, "SSH's greeting")
+        self.wait(lambda: banner(self.ports["ssh"], b"SSH-", self.host), seconds, "SSH's greeting")
         return self.sh("systemctl is-system-running --wait", check=False, seconds=seconds).strip()
 
     def sh(self, lines, check=True, seconds=COMMAND_SECONDS):
@@ -144,13 +149,13 @@ class Box:
         # One connection for all, since each costs the box seconds; it goes when the box does.
         options += ["-oControlMaster=auto", f"-oControlPath={self.home}/way-%p", "-oControlPersist=yes"]
         options += ["-oServerAliveInterval=15", "-oServerAliveCountMax=8"]
-        command = ["ssh", "-i", self.key, *options, "-p", str(self.ports["ssh"]), "root@127.0.0.1", "sh", "-s"]
+        command = ["ssh", "-i", self.key, *options, "-p", str(self.ports["ssh"]), f"root@{self.host}", "sh", "-s"]
         done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=seconds)
         assert not check or done.returncode == 0, f"{lines}\n{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def smtp(self):
-        return smtplib.SMTP("127.0.0.1", self.ports["smtp"], "mail.example.net", timeout=MAIL_SECONDS)
+        return smtplib.SMTP(self.host, self.ports["smtp"], "mail.example.net", timeout=MAIL_SECONDS)
 
 
 class Qmp:
@@ -198,10 +203,10 @@ def stick(number, path):
     return ["-drive", drive, "-device", f"usb-storage,drive=drive{number},id=stick{number},removable=on"]
 
 
-def banner(port, begins=b"220 "):
+def banner(port, begins=b"220 ", host=Box.host):
     """What a service says first, or nothing. QEMU takes a connection before the box does, so a connection says nothing."""
     try:
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        with socket.create_connection((host, port), 5) as connection:
             said = connection.recv(512)
     except OSError:
         return b""

@@ -20,7 +20,7 @@ LOOKS_MAX = 20
 
 def authority(box):
     """The box's own certificate authority, as a device loads it before it trusts the box."""
-    request = urllib.request.Request(f"http://127.0.0.1:{box.ports['web']}/authority/heimpost.pem", headers={"Host": HOST})
+    request = urllib.request.Request(f"http://{box.host}:{box.ports['web']}/authority/heimpost.pem", headers={"Host": HOST})
     with urllib.request.urlopen(request, timeout=COMMAND_SECONDS) as answer:
         return answer.read().decode()
 
@@ -28,7 +28,7 @@ def authority(box):
 def rescue(box):
     """The page of a box that cannot get at its mail; nothing while there is no answer."""
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{box.ports['web']}/", timeout=COMMAND_SECONDS).close()
+        urllib.request.urlopen(f"http://{box.host}:{box.ports['web']}/", timeout=COMMAND_SECONDS).close()
     except urllib.error.HTTPError as answer:
         with answer:
             return answer.read().decode() if answer.code == 503 else ""
@@ -40,12 +40,13 @@ def rescue(box):
 class Browser:
     """Without a context it comes in plain, as to a box that nobody has set up."""
 
-    def __init__(self, box, context: ssl.SSLContext | None = None):
+    def __init__(self, box, context: ssl.SSLContext | None = None, name=HOST):
+        self.host, self.name = box.host, name
         self.port, self.context, self.jar = box.ports["webs" if context else "web"], context, http.cookiejar.CookieJar()
-        self.root, self.token = f"{'https' if context else 'http'}://127.0.0.1:{self.port}", ""
+        self.root, self.token = f"{'https' if context else 'http'}://{self.host}:{self.port}", ""
         cookies = urllib.request.HTTPCookieProcessor(self.jar)
         self.opener = urllib.request.build_opener(cookies, urllib.request.HTTPSHandler(context=context))
-        self.opener.addheaders = [("Accept-Language", "en"), ("Host", HOST)]
+        self.opener.addheaders = [("Accept-Language", "en"), ("Host", name)]
 
     def get(self, path):
         return self._read(urllib.request.Request(self.root + path))
@@ -69,12 +70,12 @@ class Browser:
         """How long the box takes for each page over a connection that is there, not counting the first time: the least of
         as many looks as it takes where a busy machine holds them up.
         """
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=COMMAND_SECONDS, context=self.context)
+        connection = http.client.HTTPSConnection(self.host, self.port, timeout=COMMAND_SECONDS, context=self.context)
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.jar)
 
         def look(path):
             began = time.monotonic()
-            connection.request("GET", path, headers={"Host": HOST, "Cookie": cookies})
+            connection.request("GET", path, headers={"Host": self.name, "Cookie": cookies})
             answer = connection.getresponse()
             answer.read()
             assert answer.status == 200, f"{path}: {answer.status}"

@@ -53,7 +53,7 @@ class Imap:
     """An IMAP session over TLS, logged in. Use it in a `with` statement."""
 
     def __init__(self, box, context, log_in=True):
-        self.client = imaplib.IMAP4_SSL("127.0.0.1", box.ports["imaps"], ssl_context=context, timeout=MAIL_SECONDS)
+        self.client = imaplib.IMAP4_SSL(box.host, box.ports["imaps"], ssl_context=context, timeout=MAIL_SECONDS)
         if log_in:
             self.client.login(ACCOUNT, PASSWORD)
 
@@ -86,7 +86,7 @@ class Imap:
 
 def pop3(box, context):
     """The names of all mails of ours that POP3 shows."""
-    client = poplib.POP3_SSL("127.0.0.1", box.ports["pop3s"], timeout=MAIL_SECONDS, context=context)
+    client = poplib.POP3_SSL(box.host, box.ports["pop3s"], timeout=MAIL_SECONDS, context=context)
     client.user(ACCOUNT)
     client.pass_(PASSWORD)
     count = len(client.list()[1])
@@ -98,7 +98,7 @@ def pop3(box, context):
 
 def submit(box, context, name):
     """Sends a mail to oneself as a mail program does."""
-    with smtplib.SMTP_SSL("127.0.0.1", box.ports["submissions"], timeout=MAIL_SECONDS, context=context) as server:
+    with smtplib.SMTP_SSL(box.host, box.ports["submissions"], timeout=MAIL_SECONDS, context=context) as server:
         server.login(ACCOUNT, PASSWORD)
         server.sendmail(ACCOUNT, [ACCOUNT], text(name).replace(SENDER, ACCOUNT))
 

@@ -44,13 +44,12 @@ password_encrypted = true
 """
 
 
-def imager(public_key, who=None):
+def imager(public_key, who=None, name=NAME):
     """`rpi-preseed.toml` as Imager writes it, with a command that must not run and a key that nobody knows."""
     who = user() if who is None else who
+    system = f'[system]\nhostname = "{name}"\n' if name else ""
     return f"""config_version = "1.1"
-[system]
-hostname = "{NAME}"
-{who}[ssh]
+{system}{who}[ssh]
 enabled = true
 password_authentication = false
 authorized_keys = [{json.dumps(public_key.strip())}]

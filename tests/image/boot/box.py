@@ -147,7 +147,7 @@ class Box:
         options = [f"-oUserKnownHostsFile={self.home}/known", "-oStrictHostKeyChecking=accept-new", "-oBatchMode=yes"]
         options += ["-oHostKeyAlias=box", f"-oConnectTimeout={COMMAND_SECONDS}", "-oLogLevel=ERROR"]
         # One connection for all, since each costs the box seconds; it goes when the box does.
-        options += ["-oControlMaster=auto", f"-oControlPath={self.home}/way-%p", "-oControlPersist=yes"]
+        options += ["-oControlMaster=auto", f"-oControlPath={self.home}/way-%h-%p", "-oControlPersist=yes"]
         options += ["-oServerAliveInterval=15", "-oServerAliveCountMax=8"]
         command = ["ssh", "-i", self.key, *options, "-p", str(self.ports["ssh"]), f"root@{self.host}", "sh", "-s"]
         done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=seconds)

@@ -84,7 +84,7 @@ pub(super) async fn guard(State(web): State<Web>, mut request: Request, next: Ne
     let Some((mut visitor, fresh_form)) = visitor(&request, link, host, settings) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    visitor.changes = web.changes();
+    visitor.changes = (request.method() == Method::GET).then(|| web.changes());
     request.extensions_mut().insert(visitor.clone());
     let response = next.run(request).await;
     dress(response, &visitor, fresh_form)
@@ -114,7 +114,7 @@ fn visitor(
         host,
         path: path.to_owned(),
         form,
-        changes: 0,
+        changes: None,
     };
     Some((visitor, held.is_none()))
 }

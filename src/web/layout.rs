@@ -90,7 +90,7 @@ pub struct Frame {
     active: Option<Tab>,
     logout: Option<&'static str>,
     who: Option<String>,
-    changes: u64,
+    changes: Option<u64>,
     events: Option<String>,
     width: Option<&'static str>,
 }
@@ -141,11 +141,13 @@ impl Frame {
         }
     }
 
-    /// Live: this event stream says when the page has changed, also if that was before the stream began.
+    /// Live: this event stream says when the page has changed, also if that was before the stream began. What answers a
+    /// form is not, since it cannot be fetched again.
     #[must_use]
     pub fn live(self, events: &'static str) -> Self {
+        let changes = self.changes;
         Self {
-            events: Some(format!("{events}?seen={}", self.changes)),
+            events: changes.map(|seen| format!("{events}?seen={seen}")),
             ..self
         }
     }

@@ -48,8 +48,8 @@ pub struct Visitor {
     pub path: String,
     /// What forms carry that need no session.
     pub form: Token,
-    /// What [`Web::changes`] said before anything was read for the answer.
-    pub changes: u64,
+    /// What [`Web::changes`] said before anything was read for the answer; `None` for what cannot be asked for again.
+    pub changes: Option<u64>,
 }
 
 impl Visitor {

@@ -1,11 +1,13 @@
 //! One attempt: a mail to one destination, host by host until all recipients have their answer.
 //!
 //! RFC 5321 5.1: hosts are tried in order. A refusal for good is final; one for now may be otherwise at the next host. Once
-//! a host may have taken the mail and nobody knows, no other is given it in the same attempt.
+//! a host may have taken the mail and nobody knows, no other is given it in the same attempt. What a connection may take has
+//! its limits (`smtp::client::patience`); after [`ATTEMPT_TIME`] no other one is made.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::connect::Connector;
 use super::line::{Line, Sent};
@@ -14,6 +16,7 @@ use super::pool::Pool;
 use super::targets::{ADDRESSES_MAX, Target, of_hosts, way};
 use super::words::{Fault, Verdict, silence};
 use super::{Worker, log};
+use crate::clock::Mono;
 use crate::mail::address::Domain;
 use crate::mail::transport::BodyType;
 use crate::maillog::Log;
@@ -23,11 +26,15 @@ use crate::queue::hosts::Unroutable;
 use crate::queue::plan::{Destination, Outcome};
 use crate::smtp::client::envelope::{Envelope, Recipient};
 use crate::smtp::client::extensions::Extensions;
-use crate::smtp::client::outcome::{Cause, Fate, Need, Phase, SendError};
+use crate::smtp::client::outcome::{Cause, Fate, Loss, Need, Phase, SendError};
 use crate::store::spool::SpoolMail;
 
 /// Most hosts that are asked to take the mail in one attempt (RFC 5321 5.1 asks for two).
 const ASKED_MAX: usize = 2;
+
+/// After that time an attempt begins nothing more, neither a connection nor a transaction: its place is needed by others, and
+/// what is left is due again soon.
+pub(super) const ATTEMPT_TIME: Duration = Duration::from_mins(30);
 
 /// What all attempts work with.
 #[derive(Debug)]
@@ -52,6 +59,8 @@ pub(super) struct Task {
 struct Attempt<'a> {
     tools: &'a Tools,
     task: &'a Task,
+    /// When it began.
+    began: Mono,
     /// Recipients without a final answer.
     left: Vec<usize>,
     tried: BTreeMap<usize, Tried>,
@@ -84,6 +93,7 @@ pub(super) async fn carry_out(tools: &Tools, task: &Task) -> Option<BTreeMap<usi
     let mut attempt = Attempt {
         tools,
         task,
+        began: tools.worker.clock.now().mono,
         left: task.recipients.clone(),
         tried: BTreeMap::new(),
         faults: Vec::new(),
@@ -158,10 +168,15 @@ fn unroutable(why: Unroutable) -> Verdict {
 impl Attempt<'_> {
     async fn try_all(&mut self, targets: &[Target]) {
         for target in targets.iter().take(ADDRESSES_MAX) {
-            if self.try_target(target).await == Then::Stop || self.asked >= ASKED_MAX {
+            let then = self.try_target(target).await;
+            if then == Then::Stop || self.asked >= ASKED_MAX || self.is_long() {
                 return;
             }
         }
+    }
+
+    fn is_long(&self) -> bool {
+        self.tools.worker.clock.now().mono.since(self.began) >= ATTEMPT_TIME
     }
 
     async fn try_target(&mut self, target: &Target) -> Then {
@@ -223,7 +238,7 @@ impl Attempt<'_> {
             if !sent.is_ready {
                 break;
             }
-            if further.is_empty() || further.len() == round.len() {
+            if further.is_empty() || further.len() == round.len() || self.is_long() {
                 if has_taken {
                     self.keep(target, line);
                 } else {
@@ -430,6 +445,7 @@ fn cannot(error: SendError) -> Verdict {
 /// An idle connection that the server had closed, or closes now: nobody was asked anything.
 fn is_stale(sent: &Sent) -> bool {
     let stale = |fate: &Fate| match fate {
+        Fate::Transient(Cause::Lost(_, Loss::TooSlow)) => false,
         Fate::Transient(Cause::Lost(phase, _)) => *phase != Phase::End,
         Fate::Transient(Cause::Refused(Phase::Mail, reply)) => reply.code() == 421,
         Fate::Delivered(_) | Fate::Transient(_) | Fate::Permanent(_) => false,

@@ -137,7 +137,7 @@ impl Verdict {
 
     fn lost(phase: Phase, loss: &Loss) -> Self {
         let detail = match loss {
-            Loss::Cut | Loss::Silent | Loss::Abandoned => (4, 2),
+            Loss::Cut | Loss::Silent | Loss::TooSlow | Loss::Abandoned => (4, 2),
             Loss::Broken(_) | Loss::Unexpected(_) => (5, 0),
             Loss::Injected => (7, 0),
         };

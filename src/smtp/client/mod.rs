@@ -9,7 +9,7 @@
 //! [`Client::takes_body`] and ends them by [`Client::body_end`]. [`Event::Sent`] comes exactly once for each message that
 //! [`Client::send`] took, whatever happens, and may come before the last piece. After [`Event::Closed`] nothing comes.
 //! `reply` reads the server, `envelope` writes commands, `opening` goes as far as [`Event::Ready`], `login` runs AUTH,
-//! `transaction` one message.
+//! `transaction` one message, `patience` ends what drags on.
 
 mod body;
 pub mod envelope;
@@ -17,6 +17,7 @@ pub mod extensions;
 mod login;
 mod opening;
 pub mod outcome;
+pub mod patience;
 pub mod reply;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use envelope::Envelope;
 use extensions::Extensions;
 use login::{Login, Turn};
 use outcome::{Ended, Fate, LoginError, LoginFailure, Loss, Phase, SendError, TlsError};
+use patience::Patience;
 use reply::{Class, Replies, Reply};
 use transaction::{Step, Transaction};
 
@@ -84,6 +86,7 @@ pub struct Client {
     output: Vec<u8>,
     events: VecDeque<Event>,
     state: State,
+    patience: Patience,
     deadline: Option<Mono>,
 }
 
@@ -134,6 +137,7 @@ impl Client {
             output: Vec::new(),
             events: VecDeque::new(),
             state: State::Greeting,
+            patience: Patience::request(now.mono),
             deadline: None,
         };
         client.arm(now);
@@ -163,6 +167,7 @@ impl Client {
         if self.security == Security::Tls || !self.extensions.starttls {
             return Err(TlsError::NotOffered);
         }
+        self.patience = Patience::request(now.mono);
         self.say("STARTTLS\r\n", State::AskingTls, now);
         Ok(())
     }
@@ -193,6 +198,7 @@ impl Client {
         let mechanism = login::choose(&self.extensions.auth, self.security)?;
         let exchange = Exchange::start(mechanism, credentials, nonce)?;
         let login = login::begin(mechanism, exchange, &mut self.output);
+        self.patience = Patience::request(now.mono);
         self.say("", State::Login(login), now);
         Ok(())
     }
@@ -212,6 +218,7 @@ impl Client {
             return Err(SendError::MailMax);
         }
         self.transactions += 1;
+        self.patience = Patience::message(envelope.recipients.len(), envelope.size_bytes, now.mono);
         let transaction = Transaction::new(envelope, &is_taken, &self.extensions);
         self.say("", State::Transaction(Box::new(transaction)), now);
         self.proceed();
@@ -282,13 +289,6 @@ impl Client {
         self.lose(Loss::Cut);
     }
 
-    /// The time that [`Client::poll_timeout`] named has come.
-    pub fn handle_timeout(&mut self, now: Now) {
-        if self.deadline.is_some_and(|deadline| deadline <= now.mono) {
-            self.lose(Loss::Silent);
-        }
-    }
-
     /// Appends what has to be written to the server.
     pub fn poll_output(&mut self, out: &mut Vec<u8>, now: Now) {
         if self.output.is_empty() {
@@ -308,12 +308,6 @@ impl Client {
         }
     }
 
-    /// When to call [`Client::handle_timeout`], and why (for the log).
-    pub fn poll_timeout(&self) -> Option<(Mono, &'static str)> {
-        self.deadline
-            .map(|deadline| (deadline, self.phase().name()))
-    }
-
     fn phase(&self) -> Phase {
         match &self.state {
             State::Greeting => Phase::Greeting,
@@ -327,10 +321,6 @@ impl Client {
         }
     }
 
-    fn arm(&mut self, now: Now) {
-        self.deadline = self.phase().timeout().map(|span| now.mono + span);
-    }
-
     fn say(&mut self, command: &str, state: State, now: Now) {
         self.output.extend_from_slice(command.as_bytes());
         self.state = state;
@@ -338,6 +328,7 @@ impl Client {
     }
 
     fn ready(&mut self) {
+        self.patience = Patience::OneReply;
         self.state = State::Ready;
         self.events.push_back(Event::Ready);
     }
@@ -414,6 +405,7 @@ impl Client {
             self.state = state;
             return;
         };
+        self.patience = Patience::OneReply;
         let needs_reset = transaction.needs_reset();
         self.events.push_back(Event::Sent(transaction.fates()));
         if needs_reset {

@@ -85,9 +85,12 @@ pub enum Loss {
     /// The server closed it, or the network did.
     #[error("the connection was cut")]
     Cut,
-    /// Nothing came for as long as [`Phase::timeout`] allows.
+    /// No whole reply came for as long as [`Phase::timeout`] allows.
     #[error("the server was silent for too long")]
     Silent,
+    /// Replies came, but all of them took longer than [`super::patience`] allows.
+    #[error("the server took too long in all")]
+    TooSlow,
     /// What came was no reply.
     #[error("{0}")]
     Broken(#[from] ReplyError),

@@ -4,6 +4,7 @@
 //! script does not name must not happen.
 
 mod pair;
+mod patience;
 mod scripts;
 
 use std::time::Duration;

@@ -162,6 +162,11 @@ impl Transaction {
         self.due.front().map_or(Phase::Body, |due| due.phase())
     }
 
+    /// Whether the server may have the whole message.
+    pub(super) fn end_is_sent(&self) -> bool {
+        self.due.contains(&Due::End)
+    }
+
     /// Nothing more is sent or due.
     pub(super) fn is_over(&self) -> bool {
         self.next == Next::Nothing && self.due.is_empty()
@@ -393,7 +398,7 @@ impl Transaction {
     /// The connection is lost.
     pub(super) fn lose(&mut self, loss: &Loss) {
         // Once the end was sent, the server may have taken the message, whichever reply was read last.
-        let phase = if self.due.contains(&Due::End) {
+        let phase = if self.end_is_sent() {
             Phase::End
         } else {
             self.phase()

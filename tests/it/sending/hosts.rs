@@ -10,7 +10,7 @@ use heimpost::mail::transport::{BodyType, HeaderType, Priority};
 use heimpost::net::Counters;
 use heimpost::net::ca::Subject;
 use heimpost::net::tls::{Certificate, Tls};
-use heimpost::store::spool::NewSpool;
+use heimpost::store::spool::{NewSpool, SpoolStage};
 use tokio::net::TcpSocket;
 
 use super::host::Host;
@@ -485,4 +485,70 @@ async fn tls_is_taken_if_it_works() {
         house.stop().await;
         host.end().await;
     }
+}
+
+#[tokio::test]
+async fn a_host_that_always_says_something_is_left_in_the_end() {
+    // One recipient after the other has its answer, each of them in time.
+    let all = "C: MAIL\nC: RCPT\nC: RCPT\nC: DATA\n";
+    let drips = format!("{HELLO}{all}S: 250 ok\nGO\nS: 250 ok\nGO\nS~ 2");
+    let takes = format!("{HELLO}{all}S: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\nDATA\nS: 250 ok");
+    let far = Host::at("127.0.0.1:0", &[&drips, &takes]).await;
+    let port = far.address.port();
+    let near = Host::at(&format!("127.0.0.2:{port}"), &[&take(HELLO)]).await;
+    let zone = format!("{ONE}\nnear.test A 127.0.0.2");
+    let house = House::new(Plan::new(&zone, port));
+    house.send(mail(&["ben@far.test", "ina@far.test"])).await;
+    house.until(|_| far.said().concat().contains("DATA")).await;
+    house.clock.advance(Duration::from_mins(4));
+    far.go();
+    // Mail for others goes meanwhile.
+    house.send(mail(&["eve@near.test"])).await;
+    house.until(|spool| spool.len() == 1).await;
+    house.clock.advance(Duration::from_mins(8));
+    far.go();
+    let tried = house.until_tried(1).await;
+    let expected = "4.4.2 mx.test the server took too long in all (RCPT)";
+    assert_eq!(tried, expected);
+    house.wish_for_all().await;
+    house.until_empty().await;
+    house.stop().await;
+    near.end().await;
+    far.end().await;
+}
+
+#[tokio::test]
+async fn an_attempt_has_an_end_however_many_transactions_a_host_wants() {
+    let one =
+        "C: MAIL\nGO\nS: 250 ok\nC: RCPT\nGO\nS: 250 ok\nC: DATA\nS: 354 go\nDATA\nGO\nS: 250 ok\n";
+    let script =
+        format!("S: 220 mx.test\nC: EHLO\nS: 250-mx.test\nS: 250 LIMITS RCPTMAX=1\n{one}{one}");
+    let (host, house) = self::one(&[&script]).await;
+    let to = ["a@far.test", "b@far.test", "c@far.test"];
+    house.send(mail(&to)).await;
+    for number in 1..=2 {
+        for (last, minutes) in [("MAIL ", 4), ("RCPT ", 4), ("\n.\r\n", 9)] {
+            let said = || host.said().concat().matches(last).count();
+            house.until(|_| said() == number).await;
+            house.clock.advance(Duration::from_mins(minutes));
+            host.go();
+        }
+    }
+    house.until_tried(1).await;
+    let states = &house.spool()[0].states;
+    let tried: Vec<(SpoolStage, u32)> =
+        states.iter().map(|one| (one.stage, one.attempts)).collect();
+    assert!(
+        matches!(
+            tried.as_slice(),
+            [
+                (SpoolStage::Delivered, _),
+                (SpoolStage::Delivered, _),
+                (SpoolStage::Waiting(_), 1)
+            ]
+        ),
+        "{tried:?}"
+    );
+    house.stop().await;
+    assert_eq!(host.end().await.len(), 1);
 }

@@ -100,7 +100,7 @@ pub enum Place {
     /// INBOX.
     #[default]
     Inbox,
-    /// The mailbox for `\Junk`; INBOX if there is none.
+    /// The mailbox for `\Junk`; INBOX if there is none. It is not forwarded.
     Junk,
 }
 
@@ -118,7 +118,8 @@ pub struct Delivered {
 ///
 /// Errors: `OverQuota`, `Full`, `NotFound` if all accounts are gone, `Fault`.
 pub fn admit(store: &Store, recipient: &Recipient, bytes: u64) -> store::Result<()> {
-    quota_rule(store, std::slice::from_ref(recipient), bytes).map(|_| ())
+    let recipient = std::slice::from_ref(recipient);
+    quota_rule(store, recipient, Place::Inbox, bytes).map(|_| ())
 }
 
 /// Files and spools `message` for all recipients of `envelope`.
@@ -132,8 +133,8 @@ pub fn deliver(
     message: Message,
     now: Now,
 ) -> store::Result<Delivered> {
-    let quota = quota_rule(store, &envelope.to, message.blob.bytes())?;
-    let spool = outbound::spool(envelope, &message.leaving);
+    let quota = quota_rule(store, &envelope.to, message.place, message.blob.bytes())?;
+    let spool = outbound::spool(envelope, &message.leaving, message.place);
     let spooled = spool.iter().map(|entry| entry.recipients.len()).sum();
     let append = Append {
         filings: filings(store, envelope, &message, quota, now)?,
@@ -191,7 +192,14 @@ fn first_recipients(recipients: &[Recipient]) -> BTreeMap<AccountId, &Address> {
     first
 }
 
-fn quota_rule(store: &Store, to: &[Recipient], bytes: u64) -> store::Result<QuotaRule> {
+fn quota_rule(
+    store: &Store,
+    to: &[Recipient],
+    place: Place,
+    bytes: u64,
+) -> store::Result<QuotaRule> {
+    // Junk goes nowhere else.
+    let leaves = place == Place::Inbox && to.iter().any(|to| !to.targets.remote.is_empty());
     let mut refusal = None;
     for account in to.iter().flat_map(|to| &to.targets.accounts) {
         match store.admit(*account, bytes) {
@@ -200,9 +208,7 @@ fn quota_rule(store: &Store, to: &[Recipient], bytes: u64) -> store::Result<Quot
         }
     }
     match refusal {
-        Some(store::Error::OverQuota) if to.iter().any(|to| !to.targets.remote.is_empty()) => {
-            Ok(QuotaRule::Exceed)
-        }
+        Some(store::Error::OverQuota) if leaves => Ok(QuotaRule::Exceed),
         Some(refusal) => Err(refusal),
         None => Ok(QuotaRule::Enforce),
     }

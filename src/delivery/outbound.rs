@@ -6,10 +6,15 @@
 //! ours, SPF would vouch for what may be forged. What an alias forwards bears the alias as `Delivered-To`: if
 //! that comes back to the same alias, it goes in circles ([`has_been_through`]). An alias beyond ASCII leaves no such mark,
 //! since it would make the header one that needs SMTPUTF8; its loops end at the hop limit.
+//!
+//! What is filed in Junk is not forwarded: the next host would hold our address and domain to blame for it, and sort out
+//! the good mail from here as well. An alias with accounts too has it in their Junk; where it stands for addresses elsewhere
+//! alone ([`only_forwards`]) the mail is refused, so that nothing is lost in silence: whoever sent it in good faith is told
+//! by his own server. The owner's Junk would be no place for it: it is not for him to read, and he may never look.
 
 use std::collections::BTreeSet;
 
-use super::local::{Envelope, Recipient};
+use super::local::{Envelope, Place, Recipient};
 use crate::mail::address::{Address, Localpart, ReversePath};
 use crate::mail::ids::AccountId;
 use crate::mail::trace;
@@ -42,7 +47,10 @@ pub enum Claim {
 
 /// The spool entries of a message: one for what its sender sends elsewhere himself, one for each alias that forwards it.
 /// Each address elsewhere gets it once.
-pub(super) fn spool(envelope: &Envelope, leaving: &Leaving) -> Vec<NewSpool> {
+pub(super) fn spool(envelope: &Envelope, leaving: &Leaving, place: Place) -> Vec<NewSpool> {
+    if place == Place::Junk {
+        return Vec::new();
+    }
     let mut seen = BTreeSet::new();
     let (direct, aliases): (Vec<&Recipient>, Vec<&Recipient>) =
         envelope.to.iter().partition(|to| to.is_elsewhere());
@@ -71,6 +79,12 @@ pub fn has_been_through(to: &[Recipient], delivered_to: &[Vec<u8>]) -> bool {
         .iter()
         .filter(|to| !to.is_elsewhere() && !to.targets.remote.is_empty());
     forwarding.any(|to| marks.contains(&to.address.lookup_key()))
+}
+
+/// Whether one of them is an alias that stands for addresses elsewhere alone.
+pub fn only_forwards(to: &[Recipient]) -> bool {
+    to.iter()
+        .any(|to| to.targets.accounts.is_empty() && !to.targets.remote.is_empty())
 }
 
 /// Whether the sender's wishes for reports go along.
@@ -182,7 +196,8 @@ mod tests {
             header: HeaderType::Ascii,
             claim,
         };
-        let entries = spool(&envelope, &leaving);
+        assert_eq!(spool(&envelope, &leaving, Place::Junk), []);
+        let entries = spool(&envelope, &leaving, Place::Inbox);
         let got: Vec<String> = entries.iter().map(render).collect();
         assert_eq!(got, expected);
     }

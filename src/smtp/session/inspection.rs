@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use crate::clock::Now;
 use crate::delivery::intake::{Intake, Received};
 use crate::delivery::local::Place;
+use crate::delivery::outbound;
 use crate::machine::Event;
 use crate::mail::compose::DRAFT_FIELD;
 use crate::mail::mime::filter::{HeaderFilter, Unwanted};
@@ -137,6 +138,12 @@ impl Verifying {
         let field = verdict.field(&context.service.hostname);
         let place = match policy {
             Policy::None => Place::Inbox,
+            Policy::Quarantine if outbound::only_forwards(&self.0.envelope.to) => {
+                let text = "Not forwarded: this mail looks forged by the rules of its author's domain (DMARC)";
+                return self
+                    .0
+                    .turn_away(Reply::new(550, Detail(7, 1), text), context, now);
+            }
             Policy::Quarantine => Place::Junk,
             Policy::Reject => {
                 let reply = Reply::new(550, Detail(7, 1), verdict.refusal());

@@ -5,9 +5,10 @@ use crate::auth::Outcome;
 use crate::clock::{Clock, Wall};
 use crate::machine::{Session as _, Wake};
 use crate::mail::address::Address;
-use crate::mail::ids::Uid;
+use crate::mail::ids::{SpoolId, Uid};
 use crate::mail::mailbox_name::MailboxName;
-use crate::store::types::Language;
+use crate::store::spool::SpoolMail;
+use crate::store::types::{Alias, Language};
 use crate::store::{NewAccount, Options};
 use crate::trust::verify::Verdict;
 
@@ -176,5 +177,16 @@ impl House {
             String::from_utf8(bytes).unwrap()
         };
         rows.into_iter().map(|row| text(row.serial)).collect()
+    }
+
+    pub(super) fn alias(&self, from: &str, to: &[&str]) {
+        let to = to.iter().map(|to| Address::parse(to).unwrap()).collect();
+        let from = from.to_owned();
+        self.service.store.set_alias(&Alias { from, to }).unwrap();
+    }
+
+    pub(super) fn spool(&self) -> Vec<SpoolMail> {
+        let snapshot = self.service.store.snapshot().unwrap();
+        snapshot.spool(SpoolId(0), 100).unwrap()
     }
 }

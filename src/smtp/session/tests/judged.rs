@@ -1,7 +1,8 @@
 //! Mail of others waits for its verdict, is marked, filed in Junk or refused; forged results are taken out of it.
 
 use super::super::*;
-use super::house::{House, house};
+use super::house::{House, house, house_with};
+use crate::store::Options;
 use crate::trust::verify::Outcome::{self, Fail, TempError};
 use crate::trust::verify::{Dmarc, Identity, Policy, Spf, Verdict};
 
@@ -90,6 +91,60 @@ fn a_failure_is_met_as_the_domain_asks() {
     check(Checking::Obey, TempError, Policy::Reject, "250", [1, 0]);
     check(Checking::Mark, Fail, Policy::Reject, "250", [1, 0]);
     check(Checking::Off, Fail, Policy::Reject, "250", [1, 0]);
+}
+
+/// What is judged junk does not leave under our name, and is not lost either.
+#[test]
+fn junk_is_not_forwarded() {
+    let check = |policy, to: &[&str], code: &str, counts: [usize; 2], spooled| {
+        let mut house = judging(Checking::Obey, verdict(Fail, policy));
+        house.alias("info@home.test", &["anna@home.test", "x@far.test"]);
+        house.alias("away@home.test", &["x@far.test", "y@far.test"]);
+        house.code("EHLO c");
+        house.code("MAIL FROM:<x@y.z>");
+        for name in to {
+            assert_eq!(house.code(&format!("RCPT TO:<{name}@home.test>")), "250");
+        }
+        house.code("DATA");
+        let said = house.say(format!("{MAIL}.\r\n").as_bytes());
+        assert!(said.starts_with(code), "{policy:?} {to:?}: {said}");
+        let found = ["INBOX", "Junk"].map(|name| house.count("anna@home.test", name));
+        assert_eq!(found, counts, "{policy:?} {to:?}");
+        assert_eq!(house.spool().len(), spooled, "{policy:?} {to:?}");
+    };
+    check(Policy::None, &["info"], "250 2.0.0 Queued", [1, 0], 1);
+    check(Policy::None, &["away"], "250 2.0.0 Queued", [0, 0], 1);
+    let delivered = "250 2.0.0 Delivered";
+    check(Policy::Quarantine, &["info"], delivered, [0, 1], 0);
+    check(Policy::Quarantine, &["info", "ben"], delivered, [0, 1], 0);
+    let refused = "550 5.7.1 Not forwarded: ";
+    check(Policy::Quarantine, &["away"], refused, [0, 0], 0);
+    // One answer for all: its sender hears that somebody has not got it.
+    check(Policy::Quarantine, &["anna", "away"], refused, [0, 0], 0);
+}
+
+/// Who is full has no room for junk: nobody else would get it.
+#[test]
+fn junk_for_a_full_account_waits_elsewhere() {
+    let House { clock, service, .. } = house_with(Role::Receive, &Options::default(), Some(10));
+    let service = Service {
+        checking: Checking::Obey,
+        ..service
+    };
+    let mut house = House::connect(clock, service);
+    house.alias("info@home.test", &["anna@home.test", "x@far.test"]);
+    house.code("EHLO c");
+    for (policy, expected) in [
+        (Policy::None, "250"),
+        (Policy::Quarantine, "452"),
+        (Policy::None, "250"),
+    ] {
+        house.verdict = Some(verdict(Fail, policy));
+        for line in ["MAIL FROM:<x@y.z>", "RCPT TO:<info@home.test>", "DATA"] {
+            house.code(line);
+        }
+        assert_eq!(house.code(&format!("{MAIL}.")), expected, "{policy:?}");
+    }
 }
 
 #[test]

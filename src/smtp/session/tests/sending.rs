@@ -2,24 +2,10 @@
 
 use super::house::{House, house, house_with};
 use super::*;
-use crate::mail::address::Address;
-use crate::mail::ids::SpoolId;
 use crate::mail::transport::BodyType;
 use crate::store::spool::SpoolMail;
-use crate::store::types::Alias;
 
 impl House {
-    fn alias(&self, from: &str, to: &[&str]) {
-        let to = to.iter().map(|to| Address::parse(to).unwrap()).collect();
-        let from = from.to_owned();
-        self.service.store.set_alias(&Alias { from, to }).unwrap();
-    }
-
-    fn spool(&self) -> Vec<SpoolMail> {
-        let snapshot = self.service.store.snapshot().unwrap();
-        snapshot.spool(SpoolId(0), 100).unwrap()
-    }
-
     /// A spooled mail as it will be sent.
     fn text(&self, mail: &SpoolMail) -> String {
         let mut reader = self.service.store.read_spooled(mail).unwrap();

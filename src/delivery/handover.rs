@@ -88,13 +88,13 @@ struct Additions {
 
 /// Files and spools it. Errors are the store's; then nothing was done.
 pub fn hand_over(house: &House<'_>, mail: Mail<'_>, now: Now) -> store::Result<Delivered> {
-    let added = additions(house, &mail, now);
+    let added = additions(house, &mail, now)?;
     let with_added = |head: &[u8]| [head, &added.fields].concat();
     let leaving = Leaving {
         head: with_added(&mail.head_elsewhere),
         account: mail.author.as_ref().map(|author| author.account),
-        body: body(&mail.received),
-        header: header(&mail.received, mail.smtputf8),
+        body: body(&mail.received, &added.fields),
+        header: header(&mail, &added.fields),
         claim: claim(&mail.received, house.router),
     };
     let message = Message {
@@ -113,28 +113,47 @@ pub fn hand_over(house: &House<'_>, mail: Mail<'_>, now: Now) -> store::Result<D
     Ok(done)
 }
 
-fn additions(house: &House<'_>, mail: &Mail<'_>, now: Now) -> Additions {
+fn additions(house: &House<'_>, mail: &Mail<'_>, now: Now) -> store::Result<Additions> {
     let summary = &mail.received.summary;
     let (Some(author), Ok(mut decoded)) = (&mail.author, Summary::decode(summary)) else {
-        return Additions {
+        return Ok(Additions {
             fields: Vec::new(),
             summary: summary.clone(),
             copy: None,
-        };
+        });
     };
-    let fields = submission::complete(&mut decoded.envelope, house.names.hostname, mail.id, now);
+    let named = named_author(house, mail, author)?;
+    let names = (house.names.hostname, mail.id);
+    let fields = submission::complete(&mut decoded.envelope, &named, names, now);
     // What programs write by themselves, such as read receipts, has the null sender.
     let is_kept = author.keeps_copy == Copies::Kept && mail.envelope.from.is_some();
     let copy = is_kept.then(|| sent::copy(author.account, &author.bcc, &fields, &decoded));
-    Additions {
+    Ok(Additions {
         fields,
         summary: decoded.encode(),
         copy,
-    }
+    })
 }
 
-fn body(received: &Received) -> BodyType {
-    if received.has_8bit {
+/// A mail without an author is from the address that it was sent as, or that its sender logged in as.
+fn named_author(
+    house: &House<'_>,
+    mail: &Mail<'_>,
+    author: &Author,
+) -> store::Result<submission::Author> {
+    if mail.received.facts.from_fields > 0 {
+        return Ok(submission::Author::Named);
+    }
+    let account = || house.store.snapshot()?.account(author.account);
+    let address = match &mail.envelope.from {
+        Some(from) => Some(from.clone()),
+        None => account()?.map(|account| account.address),
+    };
+    Ok(address.map_or(submission::Author::Named, submission::Author::Missing))
+}
+
+fn body(received: &Received, added: &[u8]) -> BodyType {
+    if received.has_8bit || !added.is_ascii() {
         BodyType::EightBitMime
     } else {
         BodyType::SevenBit
@@ -143,9 +162,11 @@ fn body(received: &Received) -> BodyType {
 
 /// UTF-8 in the header of mail that did not say SMTPUTF8 is taken, as many programs write it, and goes on in the same
 /// way: as 8BITMIME, for hosts without SMTPUTF8 too.
-fn header(received: &Received, smtputf8: Utf8) -> HeaderType {
-    let facts = &received.facts;
-    if smtputf8 == Utf8::Wanted && (facts.has_8bit || facts.has_8bit_in_parts) {
+fn header(mail: &Mail<'_>, added: &[u8]) -> HeaderType {
+    let facts = &mail.received.facts;
+    let has_8bit = facts.has_8bit || facts.has_8bit_in_parts;
+    // An address in UTF-8 is no address without it.
+    if mail.smtputf8 == Utf8::Wanted && has_8bit || !added.is_ascii() {
         HeaderType::Utf8
     } else {
         HeaderType::Ascii

@@ -134,6 +134,11 @@ pub fn delivered_to(recipient: &Address) -> String {
     format!("Delivered-To: {recipient}\r\n")
 }
 
+/// `From:`, for a submission that lacks it (RFC 6409 8).
+pub fn from(address: &Address) -> String {
+    format!("From: {address}\r\n")
+}
+
 /// `Date:`, for a submission that lacks it (RFC 6409 8.1).
 pub fn date(date: DateTime) -> String {
     format!("Date: {}\r\n", date.to_rfc5322())

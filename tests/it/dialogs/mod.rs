@@ -7,7 +7,7 @@
 //! - `# comment`; empty lines mean nothing.
 //! - `! option` or `! option=value`, before everything else: `tls` (connections begin with TLS), `plaintext` (passwords
 //!   may come without it), `mail=FILE` (a message from `tests/messages` into fred's INBOX),
-//!   `submitted=FILE` (one that fred has sent: its copy in Sent), `account=ADDRESS` (one more),
+//!   `submitted=FILE` (one that fred has sent: its copy in Sent), `to-self=FILE` (one that fred has submitted to himself), `account=ADDRESS` (one more),
 //!   `quota=ADDRESS BYTES`, `german=ADDRESS` (its language), `capacity=BYTES` (of the card), others by protocol.
 //! - `C: line` is sent with CRLF. `C~: text` is sent without, and knows the escapes `\r \n \\ \xNN` and
 //!   `\{N}` for N times the letter x.

@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use heimpost::auth::{Auth, Hashing};
 use heimpost::clock::{Clock, Now, Wall};
+use heimpost::delivery::confirm;
+use heimpost::delivery::handover::{self, Author, Copies, House, Mail, Utf8};
 use heimpost::delivery::intake::{Intake, Received};
+use heimpost::delivery::local::{Envelope, Place, Recipient};
+use heimpost::delivery::route::Router;
 use heimpost::delivery::sent;
-use heimpost::mail::address::Address;
+use heimpost::mail::address::{Address, Domain};
 use heimpost::mail::flags::Flags;
 use heimpost::mail::ids::AccountId;
 use heimpost::mail::mailbox_name::MailboxName;
@@ -66,6 +70,9 @@ impl World {
         for file in options.values("submitted") {
             world.submit(fred, file);
         }
+        for file in options.values("to-self") {
+            world.send_to_self(fred, file);
+        }
         world
     }
 
@@ -118,6 +125,36 @@ impl World {
             spool: Vec::new(),
         };
         sent::file(&self.store, append, Vec::new(), copy, self.now()).unwrap();
+    }
+
+    /// The account has sent it to itself, under the null reverse-path, and it arrived.
+    fn send_to_self(&self, account: AccountId, file: &str) {
+        let domain = Domain::parse("heimpost.test").unwrap();
+        let mut recipient = Recipient::new(Address::parse("fred@heimpost.test").unwrap());
+        recipient.targets.accounts.insert(account);
+        let mail = Mail {
+            envelope: &Envelope::new(None, [recipient]),
+            smtputf8: Utf8::Unasked,
+            received: self.take(file),
+            id: "k7",
+            author: Some(Author {
+                account,
+                keeps_copy: Copies::Kept,
+                bcc: Vec::new(),
+            }),
+            place: Place::Inbox,
+            head_here: Vec::new(),
+            head_elsewhere: Vec::new(),
+        };
+        let house = House {
+            store: &self.store,
+            router: &Router::new(domain.clone(), []),
+            names: confirm::House {
+                hostname: &domain,
+                language: Language::En,
+            },
+        };
+        handover::hand_over(&house, mail, self.now()).unwrap();
     }
 
     fn deliver(&self, account: AccountId, file: &str) {

@@ -387,6 +387,40 @@ async fn what_comes_from_outside_is_not_signed() {
     }
 }
 
+/// A scanner's mail, which has its author from submission (RFC 6409 8).
+#[tokio::test]
+async fn an_author_that_was_added_is_signed_too() {
+    let host = Host::at("127.0.0.1:0", &[&take(HELLO)]).await;
+    let mut plan = Plan::new(ONE, host.address.port());
+    plan.signs = vec![Domain::parse("home.test").unwrap()];
+    let house = House::new(plan);
+    let new = NewSpool {
+        account: Some(AccountId(1)),
+        prefix: b"Received: by home.test\r\nFrom: anna@home.test\r\n".to_vec(),
+        ..mail(&["ben@far.test"])
+    };
+    let message = b"Subject: Scan 0042\r\n\r\nOne page.\r\n";
+    house.send_message(new, message).await;
+    house.until_empty().await;
+    house.stop().await;
+    let said = host.end().await.remove(0);
+    let unfolded = said.replace("\r\n ", "").replace("\r\n\t", "");
+    let signatures = unfolded
+        .lines()
+        .filter(|line| line.starts_with("DKIM-Signature: "));
+    let signatures: Vec<String> = signatures.map(|line| line.replace(' ', "")).collect();
+    assert_eq!(signatures.len(), 2, "{said}");
+    for signature in signatures {
+        assert!(signature.contains("d=home.test;"), "{signature}");
+        let (_, fields) = signature.split_once(";h=").unwrap();
+        let (fields, _) = fields.split_once(';').unwrap();
+        assert!(
+            fields.split(':').any(|field| field == "from"),
+            "{signature}"
+        );
+    }
+}
+
 /// RFC 5321 4.5.3.1.6. What others wrote, and may have signed, goes on as it came.
 #[tokio::test]
 async fn long_lines_of_our_users_are_folded() {

@@ -206,6 +206,36 @@ fn what_is_sent_again_is_no_circle() {
     assert_eq!(house.last_code(&lines), "250");
 }
 
+/// RFC 5322 3.6, RFC 6409 8: scanners and scripts leave it out.
+#[test]
+fn a_missing_author_is_the_sender() {
+    let mut house = logged_in();
+    house.alias("info@home.test", &["anna@home.test", "x@far.test"]);
+    for (path, header, added) in [
+        (
+            "anna+scan@home.test",
+            "Subject: a",
+            "From: anna+scan@home.test\r\n",
+        ),
+        ("info@home.test", "Subject: a", "From: info@home.test\r\n"),
+        ("", "Subject: a", "From: anna@home.test\r\n"),
+        ("", "From: anna+x@home.test", ""),
+        ("anna@home.test", "From: Nobody:;", ""),
+    ] {
+        let mail = format!("MAIL FROM:<{path}>");
+        let message = format!("{header}\r\n\r\nb\r\n.");
+        let lines = [mail.as_str(), "RCPT TO:<y@else.test>", "DATA", &message];
+        assert_eq!(house.last_code(&lines), "250", "{path:?} {header}");
+        let text = house.text(house.spool().last().unwrap());
+        let (_, fields) = text.split_once(" +0000\r\n").unwrap();
+        let expected = format!("{added}Date: ");
+        assert!(fields.starts_with(&expected), "{path:?} {header}: {text}");
+        let (_, rest) = fields.split_once("Message-ID: ").unwrap();
+        let rest = rest.split_once("\r\n").unwrap().1;
+        assert_eq!(rest, format!("{header}\r\n\r\nb\r\n"));
+    }
+}
+
 #[test]
 fn authors_belong_to_the_account() {
     let mut house = logged_in();

@@ -13,6 +13,8 @@ mod logins;
 mod message;
 mod pool;
 mod targets;
+#[cfg(test)]
+mod tests;
 pub mod trial;
 mod words;
 
@@ -35,7 +37,7 @@ use crate::mail::address::Domain;
 use crate::net::Counters;
 use crate::net::outbound::Outbound;
 use crate::net::shutdown::{Phase, Token};
-use crate::queue::desk::{Desk, Job};
+use crate::queue::desk::{Desk, Job, Tried};
 use crate::queue::hosts::Finder;
 use crate::queue::routes::Routes;
 use crate::store::types::Language;
@@ -191,9 +193,19 @@ async fn carry_out(tools: Arc<Tools>, job: Job) {
         recipients: job.attempt.recipients().to_vec(),
     };
     let at_work = Arc::clone(&tools);
+    let attempt = async move { job::carry_out(&at_work, &task).await };
+    bring_back(tools, job, attempt).await;
+}
+
+/// Makes the attempt and brings the job back, whatever becomes of it.
+async fn bring_back(
+    tools: Arc<Tools>,
+    job: Job,
+    attempt: impl Future<Output = Option<BTreeMap<usize, Tried>>> + Send + 'static,
+) {
     // A task of its own, so that a panic leaves the job to be brought back. Aborted with this one.
     let mut inner = JoinSet::new();
-    inner.spawn(async move { job::carry_out(&at_work, &task).await });
+    inner.spawn(attempt);
     let worker = &tools.worker;
     let tried = match inner.join_next().await {
         Some(Ok(Some(tried))) => tried,

@@ -9,7 +9,8 @@ use std::time::Duration;
 use heimpost::net::Counters;
 use heimpost::net::control::{self, Control, Handler, SOCKET_NAME};
 use heimpost::net::shutdown::{Shutdown, Stopped};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_blocking, yield_now};
+use tokio::time::timeout;
 
 fn serve(dir: &Path, handler: Handler, counters: &Counters) -> Shutdown {
     let shutdown = Shutdown::new();
@@ -88,6 +89,13 @@ async fn a_command_that_panics_ends_alone() {
     let _shutdown = serve(dir.path(), counting(), &counters);
     assert!(call(dir.path(), "not a number").await.unwrap().is_empty());
     assert_eq!(call(dir.path(), "1").await.unwrap(), ["0"]);
+    // It is counted after its client has heard the end.
+    let counted = async {
+        while counters.read().panics == 0 {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_mins(1), counted).await.unwrap();
     assert_eq!(counters.read().panics, 1);
 }
 

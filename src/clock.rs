@@ -197,11 +197,12 @@ impl Clock {
         }
     }
 
-    /// Whether somebody should know: it is not set, or not confirmed after [`CONFIRMED_SOON`].
-    pub fn is_in_trouble(&self) -> bool {
+    /// Whether somebody should know: it is not set, or not confirmed after [`CONFIRMED_SOON`] by a box that `reaches_out`.
+    /// In a house without internet no time server will ever confirm it, and nothing waits for that.
+    pub fn is_in_trouble(&self, reaches_out: bool) -> bool {
         match self.standing() {
             Standing::Unset => true,
-            Standing::Unconfirmed => self.now().mono.0 >= CONFIRMED_SOON,
+            Standing::Unconfirmed => reaches_out && self.now().mono.0 >= CONFIRMED_SOON,
             Standing::Right => false,
         }
     }
@@ -288,14 +289,18 @@ mod tests {
     fn trouble_is_a_clock_that_nobody_confirms_for_long() {
         let clock = Clock::unconfirmed_at(Wall(1_800_000_000));
         assert_eq!(clock.standing(), Standing::Unconfirmed);
-        assert!(!clock.is_in_trouble());
+        assert!(!clock.is_in_trouble(true));
         clock.advance(CONFIRMED_SOON);
-        assert!(clock.is_in_trouble());
+        assert!(clock.is_in_trouble(true));
+        assert!(!clock.is_in_trouble(false));
         clock.advance(CONFIRMED_WITHIN);
-        assert!(clock.is_in_trouble(), "it is relied on, but may be wrong");
+        assert!(
+            clock.is_in_trouble(true),
+            "it is relied on, but may be wrong"
+        );
         clock.confirm();
         assert_eq!(clock.standing(), Standing::Right);
-        assert!(!clock.is_in_trouble());
+        assert!(!clock.is_in_trouble(true));
     }
 
     #[test]

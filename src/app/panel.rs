@@ -95,6 +95,7 @@ impl Started {
             counters: shared.counters.clone(),
             tls: Arc::clone(&shared.tls),
             backup: settings.backup.clone(),
+            reaches_out: settings.reaches_out(),
             token: shutdown.token(),
             changed,
             down: None,
@@ -120,6 +121,7 @@ struct Follower {
     counters: Counters,
     tls: Arc<Tls>,
     backup: BackupSettings,
+    reaches_out: bool,
     token: Token,
     changed: Arc<Notify>,
     /// Since when the button has been down.
@@ -168,7 +170,7 @@ impl Follower {
     }
 
     fn trouble(&self, now: Now) -> Option<Trouble> {
-        if self.clock.is_in_trouble() {
+        if self.clock.is_in_trouble(self.reaches_out) {
             return Some(Trouble::Clock);
         }
         self.tls.is_in_trouble(now).then_some(Trouble::Certificate)

@@ -241,7 +241,7 @@ fn rotate(domain: Option<&str>, context: &Context, output: &mut dyn Output) -> R
     let language = context.settings.language;
     let keyring = keyring(context);
     for one in chosen(domain, context)? {
-        if !publish::is_public(&one) {
+        if !one.is_public() {
             say_home_name(&one, language, output)?;
             continue;
         }
@@ -300,15 +300,14 @@ fn all_facts(context: &Context, format: Format, output: &mut dyn Output) -> Resu
         language,
         ..
     } = &context.settings;
-    let (public, home): (Vec<&Domain>, Vec<&Domain>) = domains
-        .iter()
-        .partition(|domain| publish::is_public(domain));
+    let (public, home): (Vec<&Domain>, Vec<&Domain>) =
+        domains.iter().partition(|domain| domain.is_public());
     if format == Format::Table {
         for domain in home {
             say_home_name(domain, *language, output)?;
         }
     }
-    if !public.is_empty() && !publish::is_public(hostname) {
+    if !public.is_empty() && !hostname.is_public() {
         return Err(Failure::failed(match language {
             Language::De => format!(
                 "{hostname} kennt nur Ihr Heimnetz. Setzen Sie `hostname` in den Einstellungen auf einen Namen in einer \

@@ -249,6 +249,13 @@ const DESK_DATA: &str = "heimpost-data";
 pub(super) const DESK_HOOKS: &str = "storage-full.d";
 
 impl Settings {
+    /// Whether mail is meant to come from and go to beyond the house.
+    pub fn reaches_out(&self) -> bool {
+        let relay = &self.relay;
+        let sends_on = relay.default.is_some() || !relay.senders.is_empty();
+        sends_on || self.domains.iter().any(Domain::is_public)
+    }
+
     /// What holds at a developer's desk, without any file.
     pub fn desk() -> Self {
         let local = domain_constant("heimpost.local");

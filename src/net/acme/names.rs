@@ -16,28 +16,15 @@ const LABELS: [&str; 2] = ["mail", sts_policy::HOST_LABEL];
 /// Labels that only mail programs look for; a domain without such names misses nothing worth a word.
 const OPTIONAL_LABELS: [&str; 2] = ["autoconfig", "autodiscover"];
 
-/// Ends of names that no public authority vouches for (RFC 6761, RFC 6762, RFC 8375, and .internal of ICANN).
-const PRIVATE: [&str; 9] = [
-    "local",
-    "localhost",
-    "internal",
-    "home.arpa",
-    "lan",
-    "home",
-    "invalid",
-    "onion",
-    "arpa",
-];
-
 /// Names that may be asked for: the box's own first. Empty if that is no public name.
 pub(super) fn candidates(hostname: &Domain, domains: &[Domain]) -> BTreeSet<String> {
-    if !is_public(hostname.as_str()) {
+    if !hostname.is_public() {
         return BTreeSet::new();
     }
-    let of_domains = domains.iter().flat_map(|domain| {
+    let public = domains.iter().filter(|domain| domain.is_public());
+    let of_domains = public.flat_map(|domain| {
         let labels = LABELS.iter().chain(&OPTIONAL_LABELS);
-        let names = labels.map(move |label| format!("{label}.{}", domain.as_str()));
-        names.filter(|name| is_public(name))
+        labels.map(move |label| format!("{label}.{}", domain.as_str()))
     });
     of_domains.chain([hostname.as_str().to_owned()]).collect()
 }
@@ -46,14 +33,6 @@ pub(super) fn candidates(hostname: &Domain, domains: &[Domain]) -> BTreeSet<Stri
 pub(super) fn is_optional(name: &str) -> bool {
     let label = name.split('.').next().unwrap_or_default();
     OPTIONAL_LABELS.contains(&label)
-}
-
-fn is_public(name: &str) -> bool {
-    let is_private = |end: &str| {
-        name.strip_suffix(end)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
-    name.contains('.') && !name.starts_with('[') && !PRIVATE.iter().any(|end| is_private(end))
 }
 
 /// Those of `names` that lead to the box: `hostname` always, others if they share an address with it, or if nobody can tell
@@ -106,23 +85,6 @@ mod tests {
             ("mta-sts.example.org", false),
         ] {
             assert_eq!(is_optional(name), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn public_names_only() {
-        let table = [
-            ("mail.example.org", true),
-            ("example", false),
-            ("heimpost.local", false),
-            ("box.fritz.lan", false),
-            ("atlan.example", true),
-            ("my.atlan", true),
-            ("nas.home.arpa", false),
-            ("[192.0.2.1]", false),
-        ];
-        for (name, expected) in table {
-            assert_eq!(is_public(name), expected, "{name}");
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::compare::Said;
-use super::{Data, Facts, Seen, State, findings, is_public, records};
+use super::{Data, Facts, Seen, State, findings, records};
 use crate::clock::Now;
 use crate::dns::{Failure, Resolver};
 use crate::mail::address::Domain;
@@ -31,7 +31,7 @@ pub fn follow(keyring: &Keyring, resolver: &Resolver, now: Now) -> Result<Vec<Do
     for domain in keyring.waiting()? {
         let mut keys = keyring.published(&domain, now)?;
         keys.retain(|key| key.place == Place::Next);
-        if is_public(&domain)
+        if domain.is_public()
             && are_published(resolver, &domain, keys)
             && keyring.switch(&domain, now)?
         {

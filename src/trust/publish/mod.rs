@@ -2,7 +2,7 @@
 //!
 //! [`records`] puts it together from facts about the box, [`findings`] compares it with what DNS says; both are pure.
 //! [`ask()`] fetches what DNS says, `words` has one plain instruction per finding, in German and English.
-//! Names that only the home network knows have nothing to publish ([`is_public`]).
+//! Names that only the home network knows have nothing to publish ([`Domain::is_public`]).
 
 mod ask;
 mod compare;
@@ -24,18 +24,6 @@ const STRING_BYTES_MAX: usize = 255;
 
 /// Preference of our MX record.
 const MX_PREFERENCE: u16 = 10;
-
-/// Top-level names that exist at home only (RFC 6762, RFC 8375, RFC 6761, and what routers use).
-const HOME_NAMES: [&str; 8] = [
-    "local",
-    "localhost",
-    "localdomain",
-    "lan",
-    "home",
-    "internal",
-    "arpa",
-    "box",
-];
 
 /// Facts about the box that a domain's records follow from.
 #[derive(Clone, Debug)]
@@ -140,13 +128,6 @@ pub struct Record {
     pub kind: &'static str,
     /// What it says.
     pub data: Data,
-}
-
-/// Whether the world can know a name.
-pub fn is_public(domain: &Domain) -> bool {
-    let mut labels = domain.as_str().rsplit('.');
-    let top = labels.next().unwrap_or_default();
-    labels.next().is_some() && !domain.is_literal() && !HOME_NAMES.contains(&top)
 }
 
 /// What to publish, what matters most first.

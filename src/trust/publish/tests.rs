@@ -111,23 +111,6 @@ fn a_smarthost_is_in_spf_and_needs_no_reverse_name() {
     assert!(all.iter().all(|it| it.purpose != Purpose::Reverse));
 }
 
-#[test]
-fn names_of_the_home_network() {
-    for name in [
-        "heimpost.local",
-        "nas.lan",
-        "x.fritz.box",
-        "1.home.arpa",
-        "localhost",
-        "[192.0.2.1]",
-    ] {
-        assert!(!is_public(&domain(name)), "{name}");
-    }
-    for name in ["example.org", "mail.example.de", "b\u{fc}ro.example"] {
-        assert!(is_public(&domain(name)), "{name}");
-    }
-}
-
 /// A zone in which all is well, TLSA left out.
 fn zone() -> String {
     let text = |name: &str| name.repeat(90);

@@ -77,7 +77,7 @@ impl Glance {
             backup: LastBackup::load(&snapshot)?,
             stick: Standing::load(&snapshot, &sources.settings.backup)?,
             view: sources.panel.view(),
-            clock_trouble: sources.clock.is_in_trouble(),
+            clock_trouble: sources.clock.is_in_trouble(sources.settings.reaches_out()),
             certificate_trouble: sources.tls.is_in_trouble(now),
             settings_trouble: trouble.or_else(|| sources.kept.settings_trouble()),
             checklist: Checklist::of(sources, now)?,

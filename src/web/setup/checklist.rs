@@ -12,10 +12,10 @@ use serde::Deserialize;
 use super::go;
 use super::progress::Progress;
 use crate::clock::Now;
+use crate::mail::address::Domain;
 use crate::manage::backup::LastBackup;
 use crate::manage::checked;
 use crate::store;
-use crate::trust::publish::is_public;
 use crate::web::Web;
 use crate::web::form::Posted;
 use crate::web::layout::Frame;
@@ -77,7 +77,7 @@ impl Checklist {
         for account in &accounts {
             devices += snapshot.devices(account.id)?.len();
         }
-        let is_known = settings.domains.iter().any(is_public);
+        let is_known = settings.domains.iter().any(Domain::is_public);
         let smarthost = settings.relay.default.as_ref();
         let tested = smarthost.map(|host| progress.tested.as_ref() == Some(&host.name));
         let done = |item| match item {

@@ -16,7 +16,6 @@ use super::{buttons, frame_of, go, not_changed, step_page, waiting};
 use crate::config::Settings;
 use crate::mail::address::Domain;
 use crate::store::Store;
-use crate::trust::publish::is_public;
 use crate::web::Web;
 use crate::web::change::Edit;
 use crate::web::form::Posted;
@@ -129,7 +128,7 @@ async fn ask_name(State(web): State<Web>, setter: Setter) -> Result<Response, Pr
 /// What there is, or what fits the mode.
 fn proposed(settings: &Settings, mode: Option<Mode>) -> Names {
     let domain = settings.domains.first();
-    let fits = domain.filter(|domain| mode == Some(Mode::Lan) || is_public(domain));
+    let fits = domain.filter(|domain| mode == Some(Mode::Lan) || domain.is_public());
     let Some(domain) = fits else {
         return Names::default();
     };
@@ -240,7 +239,7 @@ fn checked(names: &Names, mode: Option<Mode>, lang: Lang) -> Result<(Domain, Dom
                 "This is no domain. Right is, for instance, example.org, without @ and https.",
             );
         }
-        Some(domain) if mode != Some(Mode::Lan) && !is_public(domain) => {
+        Some(domain) if mode != Some(Mode::Lan) && !domain.is_public() => {
             errors.domain = lang.t(
                 "Dieser Name gilt nur zu Hause. Für Post aus dem Internet braucht es eine eigene Domain; sonst gehen Sie zurück und wählen „Nur zu Hause“.",
                 "This name is for home networks only. Mail from the internet needs a domain of your own; otherwise go back and choose \"At home only\".",

@@ -12,7 +12,6 @@ use super::{frame, to_page};
 use crate::config::TlsSource;
 use crate::mail::address::Address;
 use crate::manage::certificate::{Certificate, Source};
-use crate::trust::publish;
 use crate::web::Web;
 use crate::web::change::Edit;
 use crate::web::form::Posted;
@@ -150,7 +149,7 @@ fn acme(frame: &Frame, web: &Web, form: &Form, error: &str) -> Markup {
             }
         };
     }
-    if !publish::is_public(&current.hostname) {
+    if !current.hostname.is_public() {
         return html! {};
     }
     html! {

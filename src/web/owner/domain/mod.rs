@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::mail::address::Domain;
 use crate::manage;
 use crate::store::types::Language;
-use crate::trust::publish::{self, Facts};
+use crate::trust::publish::Facts;
 use crate::trust::signing::Keyring;
 use crate::web::form::{Nothing, Posted};
 use crate::web::layout::{Frame, Tab};
@@ -66,7 +66,7 @@ async fn page(
     let settings = &web.sources.settings;
     let body = html! {
         @if let Some((tone, text)) = done(&frame, &asked.done) { (notice(tone, text, None)) }
-        @for domain in settings.domains.iter().filter(|domain| !publish::is_public(domain)) {
+        @for domain in settings.domains.iter().filter(|domain| !domain.is_public()) {
             (home_name(&frame, domain))
         }
         @if is_host_missing(settings) { (host_missing(&frame, settings)) }
@@ -118,10 +118,7 @@ fn all_facts(sources: &Sources, now: Now) -> Result<Vec<Facts>, Problem> {
         return Ok(Vec::new());
     }
     let keyring = Keyring::open(&sources.store, &settings.domains);
-    let public = settings
-        .domains
-        .iter()
-        .filter(|domain| publish::is_public(domain));
+    let public = settings.domains.iter().filter(|domain| domain.is_public());
     let facts = public.map(|domain| manage::domain::facts(domain, &keyring, settings, now));
     facts.collect::<Result<_, _>>().map_err(|error| {
         tracing::error!(%error, "web: the keys of a domain cannot be had");
@@ -130,15 +127,12 @@ fn all_facts(sources: &Sources, now: Now) -> Result<Vec<Facts>, Problem> {
 }
 
 fn is_host_missing(settings: &Settings) -> bool {
-    settings.domains.iter().any(publish::is_public) && !publish::is_public(&settings.hostname)
+    settings.domains.iter().any(Domain::is_public) && !settings.hostname.is_public()
 }
 
 fn host_missing(frame: &Frame, settings: &Settings) -> Markup {
     let host = &settings.hostname;
-    let public = settings
-        .domains
-        .iter()
-        .find(|domain| publish::is_public(domain));
+    let public = settings.domains.iter().find(|domain| domain.is_public());
     let example = public.map_or("", |domain| domain.as_str());
     let text = match frame.lang.0 {
         Language::De => format!(
@@ -189,7 +183,7 @@ async fn rotate(
     let work = move |sources: &Sources, now| {
         let domains = &sources.settings.domains;
         let domain = Domain::parse(&which.domain).ok();
-        let domain = domain.filter(|domain| domains.contains(domain) && publish::is_public(domain));
+        let domain = domain.filter(|domain| domains.contains(domain) && domain.is_public());
         let domain = domain.ok_or(Problem::NotFound)?;
         let rotated = Keyring::open(&sources.store, domains).rotate(&domain, now);
         rotated.map_err(|error| {

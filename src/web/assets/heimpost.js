@@ -19,13 +19,12 @@ function isBusy(element) {
 }
 
 async function refresh() {
-  // While a form is on its way, the page it came from may be gone already.
-  if (document.querySelector("form[data-sent]")) return;
   // What happens while a page is on its way may not be in it.
   again = true;
   if (pending) return;
   pending = true;
-  while (again) {
+  // While a form is on its way, the page it came from may be gone already.
+  while (again && !document.querySelector("form[data-sent]")) {
     again = false;
     await fetchAnew();
   }

@@ -5,6 +5,7 @@ use heimpost::cli::operation::{Format, Operation};
 use heimpost::clock::{CONFIRMED_SOON, Clock, Wall};
 use heimpost::config::Settings;
 use heimpost::config::stored::{SETTING, Stored};
+use heimpost::mail::address::Domain;
 use heimpost::store::Store;
 
 use super::client::{House, add};
@@ -66,14 +67,7 @@ async fn an_empty_queue_is_calm() {
 #[tokio::test]
 async fn what_waits_for_the_clock_says_so() {
     const WAITS: &str = "It waits until a time server has set the box's clock";
-    const TROUBLE: &str = "No time server has set the clock yet.";
-    let dir = tempfile::tempdir().unwrap();
-    let settings = app::settings(&dir.path().join("data"));
-    add(&settings, ANNA).await;
-    spool(&settings, 1).await;
-    let clock = Clock::unconfirmed_at(Wall(1_800_000_000));
-    let world = ("far.test MX servfail\n", "");
-    let house = House::at(clock.clone(), dir, settings, world).await;
+    let (house, clock) = unconfirmed(&["heimpost.local", "example.org"]).await;
     let mut owner = house.owner().await;
     let page = owner.get("/box/sending").await.expect(200);
     assert!(page.has(WAITS), "{}", page.text());
@@ -86,14 +80,41 @@ async fn what_waits_for_the_clock_says_so() {
         status[0].contains("\"clock\":\"unconfirmed\""),
         "{status:?}"
     );
-    assert!(!owner.get("/box").await.expect(200).has(TROUBLE));
+    assert!(!owner.get("/box").await.expect(200).has(CLOCK_TROUBLE));
 
     clock.advance(CONFIRMED_SOON);
-    assert!(owner.get("/box").await.expect(200).has(TROUBLE));
+    assert!(owner.get("/box").await.expect(200).has(CLOCK_TROUBLE));
     clock.confirm();
-    assert!(!owner.get("/box").await.expect(200).has(TROUBLE));
+    assert!(!owner.get("/box").await.expect(200).has(CLOCK_TROUBLE));
     assert!(!owner.get("/box/sending").await.expect(200).has(WAITS));
     house.stop().await;
+}
+
+#[tokio::test]
+async fn a_house_without_internet_waits_for_no_clock() {
+    let (house, clock) = unconfirmed(&["heimpost.local"]).await;
+    let mut owner = house.owner().await;
+    clock.advance(CONFIRMED_SOON);
+    assert!(!owner.get("/box").await.expect(200).has(CLOCK_TROUBLE));
+    house.stop().await;
+}
+
+const CLOCK_TROUBLE: &str = "No time server has set the clock yet.";
+
+/// A house for these domains with a mail that waits, and its clock, which no time server has set.
+async fn unconfirmed(domains: &[&str]) -> (House, Clock) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = app::settings(&dir.path().join("data"));
+    settings.domains = domains
+        .iter()
+        .map(|name| Domain::parse(name).unwrap())
+        .collect();
+    add(&settings, ANNA).await;
+    spool(&settings, 1).await;
+    let clock = Clock::unconfirmed_at(Wall(1_800_000_000));
+    let world = ("far.test MX servfail\n", "");
+    let house = House::at(clock.clone(), dir, settings, world).await;
+    (house, clock)
 }
 
 #[tokio::test]
